@@ -1,0 +1,6 @@
+//! The run as a pure state machine, and the ports that a shell drives it through.
+//!
+//! Four verbs over one type: `Run::replay`, `run.decide`, `run.apply`, `run.pending`. There is no clock, no IO, no
+//! randomness and no expression evaluator here; every answer of the outside world is a recorded input.
+
+pub mod port;
