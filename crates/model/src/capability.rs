@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::canonical::{CanonicalError, CanonicalJson};
 use crate::digest::Digest;
 use crate::event::At;
 use crate::ids::{Fence, RunId, ServerId};
@@ -37,6 +38,19 @@ pub struct Claims {
     pub not_after: Timestamp,
     /// 32 hexadecimal digits.
     pub nonce: String,
+}
+
+/// Characters of [`Claims::nonce`], lower-case hexadecimal.
+pub const NONCE_CHARS: usize = 32;
+
+impl Claims {
+    /// The bytes that are signed, and that an executor makes again to check the signature.
+    ///
+    /// # Errors
+    /// If a number is outside what canonical JSON carries.
+    pub fn bytes_to_sign(&self) -> Result<CanonicalJson, CanonicalError> {
+        CanonicalJson::of(self)
+    }
 }
 
 /// Claims and their signature, as sent.

@@ -11,7 +11,7 @@ use crate::capability::{Capability, Envelope};
 use crate::outcome::{Outcome, ProbeVerdict};
 use crate::plan::{BlastRadius, Inverse, Preview, Target};
 use crate::reading::{Call, Check};
-use crate::time::Span;
+use crate::time::{Span, Timestamp};
 
 /// `_meta` key of the environment's time, in microseconds since 1970.
 pub const META_NOW: &str = "dev.steadyhand/now";
@@ -19,6 +19,18 @@ pub const META_NOW: &str = "dev.steadyhand/now";
 pub const REPLY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Largest request that a server accepts, in bytes: 1 MiB.
 pub const REQUEST_BYTES_MAX: usize = 1024 * 1024;
+
+/// JSON-RPC error code of a practice server whose reply is lost: a host that sees it acts as if nothing had come.
+/// Its `data` is a [`LostReply`]. A real server never sends it.
+pub const LOST_REPLY_CODE: i32 = -32099;
+
+/// How long the silence of a lost reply would last. The world does not sleep; the host's clock goes on to that time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LostReply {
+    /// On the environment's clock: when the caller would give the call up.
+    pub quiet_until: Timestamp,
+}
 
 /// Answer of a reader.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

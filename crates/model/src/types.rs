@@ -23,6 +23,8 @@ pub enum Type {
     Size,
     /// Tenant text from a system that is read. It reaches reads and `say` only, never a write.
     String,
+    /// Label names with tenant text as values, such as an alert's. An argument of reads and functions only.
+    Labels,
     /// Text written by an operator for people to read, at most `max` characters.
     Text {
         max: u32,
@@ -74,6 +76,7 @@ impl Type {
             Self::Duration => "duration".into(),
             Self::Size => "size".into(),
             Self::String => "string".into(),
+            Self::Labels => "labels".into(),
             Self::Text { .. } => "text".into(),
             Self::Enum { .. } => "enum".into(),
             Self::List { of } => format!("list<{}>", of.shown()),

@@ -124,6 +124,21 @@ fn read(
             Err(_not_a_span) => Err(wrong(path, "a duration such as `10m`".into())),
         },
         (Type::String, Json::String(text)) => Ok(Value::Text(text.clone())),
+        (Type::Labels, Json::Object(map)) => {
+            let mut labels = BTreeMap::new();
+            for (name, label) in map {
+                let Json::String(text) = label else {
+                    path.push(name.clone());
+                    return Err(ValueError {
+                        path: path.iter().map(|p| format!("/{p}")).collect(),
+                        expected: "string".into(),
+                        found: kind(label),
+                    });
+                };
+                labels.insert(name.clone(), Value::Text(text.clone()));
+            }
+            Ok(Value::Object(labels))
+        }
         (Type::Text { max }, Json::String(text)) => {
             if text.chars().count() <= usize::try_from(*max).unwrap_or(usize::MAX) {
                 Ok(Value::Text(text.clone()))

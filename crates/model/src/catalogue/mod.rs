@@ -5,6 +5,7 @@
 
 pub mod alerts;
 pub mod kubernetes;
+mod table;
 
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,18 @@ pub struct TypeSpec {
     /// The word for many of them in a limit: `pods`, `nodes`.
     pub population: String,
 }
+
+impl TypeSpec {
+    /// How an object of this type is given as an argument: its key fields and its `uid`, and nothing else.
+    pub fn identity(&self) -> Vec<Field> {
+        let known =
+            |field: &&Field| self.key.contains(&field.name) || field.name.as_str() == IDENTITY_UID;
+        self.fields.iter().filter(known).cloned().collect()
+    }
+}
+
+/// The field of every inventory type that holds the uid of an object.
+pub const IDENTITY_UID: &str = "uid";
 
 /// A read of the reader instance. It changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,7 +130,11 @@ pub struct ActionSpec {
     pub id: ActionId,
     pub title: String,
     pub effect: ActionEffect,
+    /// What a runbook gives. An object is given by its identity: [`TypeSpec::identity`].
     pub args: Vec<Field>,
+    /// What `plan` adds to these to make the call complete: the state that the call expects at its target.
+    /// The arguments of a call are `args` and `expects` together, and nothing else.
+    pub expects: Vec<Field>,
     pub result: Vec<ResultField>,
     pub preview: PreviewSupport,
     pub probe: bool,
@@ -166,6 +183,25 @@ impl Catalogue {
         self.server(&name.server)?.types.iter().find(|t| t.name == *name)
     }
 
+    /// The form of an argument of type `ty` on the wire: objects become their identities.
+    pub fn argument(&self, ty: &Type) -> Type {
+        match ty {
+            Type::Object { name } => match self.object(name) {
+                Some(spec) => Type::Record { fields: spec.identity() },
+                None => Type::Unknown,
+            },
+            Type::List { of } => Type::list(self.argument(of)),
+            Type::Nullable { of } => self.argument(of).nullable(),
+            Type::Record { fields } => {
+                let fields = fields.iter().cloned();
+                Type::Record {
+                    fields: fields.map(|f| Field { ty: self.argument(&f.ty), ..f }).collect(),
+                }
+            }
+            other => other.clone(),
+        }
+    }
+
     pub fn action(&self, id: &ActionId) -> Option<&ActionSpec> {
         self.server(&id.server)?.actions.iter().find(|a| a.id == *id)
     }
@@ -192,3 +228,6 @@ impl ServerSpec {
         self.actions.iter().find(|a| a.id.action == *name)
     }
 }
+
+#[cfg(test)]
+mod tests;
