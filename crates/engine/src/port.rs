@@ -26,6 +26,9 @@ pub struct IntentRow {
 }
 
 /// A reservation against rate limits, counted from the moment it is recorded whatever becomes of the run.
+///
+/// One batch counts once for a subject, however many windows it is held against. A reservation counts within
+/// `now - window ..= now`; a clock that jumps back frees nothing, because the newest reservation counts as now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RateReservation {
     /// What is counted: `runbook restart-workload`, `runbook restart-workload target production/kubernetes/…`.
@@ -69,10 +72,12 @@ pub struct Batch {
     pub intents: Vec<IntentRow>,
     /// Taken in this transaction; one held by another run fails the whole append.
     pub leases_taken: Vec<TargetKey>,
+    /// Released before the others are taken. A lease of another run is left alone.
     pub leases_released: Vec<TargetKey>,
     pub rates: Vec<RateReservation>,
     pub blobs: Vec<Blob>,
-    /// When the run must be looked at again; `None` leaves it parked until an input comes.
+    /// When the run must be looked at again; `None` leaves it parked until an input comes. A batch without events
+    /// cannot have changed the run and leaves its due time and its pending digest as they are.
     pub due: Option<Timestamp>,
     /// Digest over the sorted effect ids pending after these events, kept as a column.
     pub pending: Option<Digest>,
@@ -95,6 +100,13 @@ pub enum AppendError {
     Full,
     #[error("the journal is read-only; nothing was written")]
     ReadOnly,
+    /// A batch that breaks the form: an event or blob too large, a lease on a stream that is no run's.
+    #[error("the batch is not fit for the journal; nothing was written")]
+    Unfit {
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It is not known whether it was written: load the stream before going on.
     #[error("the journal could not be written")]
     Lost {
         #[source]
@@ -108,6 +120,8 @@ pub enum LoadError {
     Missing,
     #[error("the journal is damaged at {stream:?} {seq}: {what}")]
     Damaged { stream: StreamId, seq: Seq, what: &'static str },
+    #[error("the journal's {what} {digest} is damaged")]
+    DamagedContent { what: &'static str, digest: Digest },
     #[error("the journal could not be read")]
     Lost {
         #[source]
@@ -115,6 +129,7 @@ pub enum LoadError {
     },
 }
 
+/// `current` is zero where this keeper has not taken the run over at all.
 #[derive(Debug, thiserror::Error)]
 #[error("the fence {held} is behind {current}: another driver has taken the run over")]
 pub struct Fenced {
@@ -122,12 +137,12 @@ pub struct Fenced {
     pub current: Fence,
 }
 
-/// Rows chosen by [`Journal::runs`].
+/// Rows chosen by [`Journal::runs`]: the run that was recorded last comes first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunFilter {
     /// Runs that have not finished.
     Open,
-    /// The newest first, finished or not.
+    /// The newest, finished or not.
     Newest {
         limit: u32,
     },
@@ -151,7 +166,11 @@ pub trait Journal: Send + Sync + std::fmt::Debug {
         batch: Batch,
     ) -> Answer<'_, Vec<Recorded>, AppendError>;
 
+    /// All rows of a stream, its hash chain verified.
     fn load(&self, stream: StreamId) -> Answer<'_, Vec<Recorded>, LoadError>;
+
+    /// The digests over pending effects that were kept with a stream's batches, and the row after which each held.
+    fn pendings(&self, stream: StreamId) -> Answer<'_, Vec<(Seq, Digest)>, LoadError>;
 
     /// Stores a sealed plan; storing the same plan again changes nothing.
     fn put_plan(&self, plan: Arc<Plan>) -> Answer<'_, (), AppendError>;
