@@ -1,0 +1,63 @@
+//! Arguments against the table: strict, nothing unknown, nothing left out, no value that could not be read.
+
+use serde_json::Value as Json;
+use steadyhand_model::canonical::{CanonicalError, CanonicalJson};
+use steadyhand_model::catalogue::{ActionSpec, Catalogue};
+use steadyhand_model::types::{Field, Type};
+use steadyhand_model::value::{Value, ValueError};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ArgumentError {
+    #[error("the arguments are not of the declared form: {source}")]
+    Form {
+        // Shown in the text: it is the answer to the caller, not a cause to look up.
+        source: ValueError,
+    },
+    #[error("an argument must be a value, not `cannot_tell`")]
+    CannotTell,
+    #[error("the arguments cannot be written as canonical JSON")]
+    Canonical {
+        #[source]
+        source: CanonicalError,
+    },
+    #[error("the call is for `{found}`, this tool serves `{expected}`")]
+    Action { found: String, expected: String },
+}
+
+/// The form of an action's complete call: what a runbook gives, and what `plan` adds.
+pub(crate) fn call_type(action: &ActionSpec, catalogue: &Catalogue) -> Type {
+    let fields: Vec<Field> = action.args.iter().chain(&action.expects).cloned().collect();
+    catalogue.argument(&Type::Record { fields })
+}
+
+/// The form of arguments as a runbook gives them.
+pub(crate) fn given_type(fields: &[Field], catalogue: &Catalogue) -> Type {
+    catalogue.argument(&Type::Record { fields: fields.to_vec() })
+}
+
+/// Checks arguments and gives their canonical form.
+pub(crate) fn check(
+    args: &Json,
+    ty: &Type,
+    catalogue: &Catalogue,
+) -> Result<CanonicalJson, ArgumentError> {
+    let value =
+        Value::from_json(args, ty, catalogue).map_err(|source| ArgumentError::Form { source })?;
+    if !told(&value) {
+        return Err(ArgumentError::CannotTell);
+    }
+    CanonicalJson::of(args).map_err(|source| ArgumentError::Canonical { source })
+}
+
+fn told(value: &Value) -> bool {
+    match value {
+        Value::CannotTell(_) => false,
+        Value::List(items) => items.iter().all(told),
+        Value::Object(fields) => fields.values().all(told),
+        Value::Null
+        | Value::Boolean(_)
+        | Value::Integer(_)
+        | Value::Duration(_)
+        | Value::Text(_) => true,
+    }
+}
