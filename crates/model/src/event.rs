@@ -9,7 +9,7 @@ use crate::digest::Digest;
 use crate::ids::{
     Attempt, DriverId, Fence, GateId, IncidentId, MachineVersion, RunId, RunbookName, Seq, StepId,
 };
-use crate::outcome::{Delivery, Doubt, Outcome, ProbeVerdict, RunOutcome, Settlement};
+use crate::outcome::{Delivery, Outcome, ProbeVerdict, RunOutcome, Settlement};
 use crate::reading::Verdict;
 use crate::time::Timestamp;
 
@@ -88,8 +88,6 @@ pub enum Cause {
     Policy { step: StepId, why: String },
     /// A step failed.
     Failed { step: StepId, why: String },
-    /// A person said so while settling.
-    Settled { step: StepId, by: Actor },
 }
 
 /// An order of the stop switch.
@@ -148,10 +146,6 @@ pub enum Event {
         ends: Timestamp,
         clock: ClockKind,
     },
-    GateOpened {
-        gate: GateId,
-        until: Timestamp,
-    },
     Approved {
         approval: Approval,
     },
@@ -201,20 +195,11 @@ pub enum Event {
         at: At,
         verdict: ProbeVerdict,
     },
-    /// The driver is gone: what it had in flight is unknown.
-    Doubted {
-        at: At,
-        doubt: Doubt,
-    },
     Settled {
         at: At,
         by: Actor,
         settlement: Settlement,
         reason: String,
-    },
-    Asked {
-        step: StepId,
-        until: Timestamp,
     },
     Answered {
         step: StepId,
