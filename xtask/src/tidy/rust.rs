@@ -220,7 +220,8 @@ fn is_test_attribute(inside: &[Token]) -> bool {
     match words.split_first() {
         Some((&"test", [])) => true,
         Some((&"cfg", rest)) => rest.contains(&"test") && !rest.contains(&"not"),
-        Some((_, rest)) => rest.last() == Some(&"test") && words.contains(&"tokio"),
+        Some((&"tokio", rest)) => rest.first() == Some(&"test"),
+        Some(_) => false,
         None => false,
     }
 }

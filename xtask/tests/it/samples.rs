@@ -365,7 +365,9 @@ fn paused_clock() {
     in_code(
         "test-habit",
         "#[tokio::test(start_paused = true)] async fn a() { tokio::time::sleep(x).await; assert!(x); std::thread::sleep(x); }",
-        expect![[r#""#]],
+        expect![[r#"
+            crates/engine/src/run.rs:1: [test-habit] a test sleeps: drive the clock, or wait for the event itself
+        "#]],
     );
 }
 
