@@ -131,7 +131,7 @@ pub enum LoadError {
 
 /// `current` is zero where this keeper has not taken the run over at all.
 #[derive(Debug, thiserror::Error)]
-#[error("the fence {held} is behind {current}: another driver has taken the run over")]
+#[error("the fence {held} is not the run's, which is {current}: take the run over first")]
 pub struct Fenced {
     pub held: Fence,
     pub current: Fence,
