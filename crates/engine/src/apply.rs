@@ -115,7 +115,7 @@ impl Run {
             }
             Event::Notified { step, .. } => self.to(seq, at, step, StepState::Done),
             Event::TimeOver { timer, step } => self.time_over(seq, at, *timer, step.as_ref()),
-            Event::TakenOver { fence, .. } => self.taken_over(seq, at, *fence),
+            Event::TakenOver { driver, fence } => self.taken_over(seq, at, driver, *fence),
             Event::Continued { step } => self.to(seq, at, step, StepState::Passed),
             Event::UndoBegan { because, .. } => {
                 self.mode = Mode::Undoing { because: because.clone() };
@@ -619,12 +619,14 @@ impl Run {
         &mut self,
         seq: Seq,
         at: Timestamp,
+        driver: &steadyhand_model::ids::DriverId,
         fence: steadyhand_model::ids::Fence,
     ) -> Result<(), IllegalEvent> {
         if fence <= self.fence {
             return Err(illegal(seq, "a fence that does not rise"));
         }
         self.fence = fence;
+        self.driver = Some(driver.clone());
         // Whoever drove before may have sent what was intended: nobody may send it again.
         self.doubt_all(seq, at);
         Ok(())

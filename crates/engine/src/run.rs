@@ -10,7 +10,7 @@ use steadyhand_model::digest::Digest;
 use steadyhand_model::event::{
     At, Cause, ClockKind, Event, EventError, Leg, Recorded, StopOrder, read_event,
 };
-use steadyhand_model::ids::{Attempt, Fence, IncidentId, MachineVersion, RunId, Seq, StepId};
+use steadyhand_model::ids::{Attempt, DriverId, Fence, IncidentId, MachineVersion, RunId, Seq, StepId};
 use steadyhand_model::outcome::RunOutcome;
 use steadyhand_model::plan::{Gate, GateBefore, Plan, Step, StepKind, TargetKey, WriteStep};
 use steadyhand_model::time::Timestamp;
@@ -78,6 +78,8 @@ pub struct Run {
     pub(crate) expires: Timestamp,
     pub(crate) ends: Timestamp,
     pub(crate) fence: Fence,
+    /// Who took the run over last.
+    pub(crate) driver: Option<DriverId>,
     /// The last event that was applied, and its time.
     pub(crate) seq: Seq,
     pub(crate) last: Timestamp,
@@ -157,6 +159,7 @@ impl Run {
             expires: *expires,
             ends: *ends,
             fence: Fence(0),
+            driver: None,
             seq: first,
             last: at,
             gates: gates.collect(),
@@ -229,6 +232,11 @@ impl Run {
 
     pub fn fence(&self) -> Fence {
         self.fence
+    }
+
+    /// Who took the run over last, if anybody did.
+    pub fn driver(&self) -> Option<&DriverId> {
+        self.driver.as_ref()
     }
 
     /// The last event that was applied.

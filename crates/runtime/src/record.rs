@@ -1,0 +1,189 @@
+//! What one append makes durable: events, and everything that follows from them by themselves.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use steadyhand_engine::effect::What;
+use steadyhand_engine::port::{AppendError, Batch, IntentRow, Journal, RateReservation, RunRow};
+use steadyhand_engine::run::Run;
+use steadyhand_model::canonical::{CanonicalError, CanonicalJson};
+use steadyhand_model::event::{Event, EventError, Leg, Recorded, StreamId, write_event};
+use steadyhand_model::ids::{InboxId, Seq};
+use steadyhand_model::outcome::RunOutcome;
+use steadyhand_model::plan::PlanBody;
+use steadyhand_model::time::Timestamp;
+
+/// What a list of runs keeps beside the columns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RowDetail {
+    pub(crate) practice: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    #[error("an event cannot be written")]
+    Event {
+        #[source]
+        source: EventError,
+    },
+    #[error("a value cannot be written as canonical JSON")]
+    Canonical {
+        #[source]
+        source: CanonicalError,
+    },
+    #[error("the journal refuses")]
+    Append {
+        #[source]
+        source: AppendError,
+    },
+}
+
+/// The word of a run's phase in its row.
+pub(crate) fn phase_word(run: &Run) -> &'static str {
+    match run.outcome() {
+        Some(outcome) => outcome.word(),
+        None if run.stopped().is_some() => "stopped",
+        None if run.paused().is_some() => "paused",
+        None if !run.has_acted() && waits_at_gate(run) => "waiting",
+        None => "running",
+    }
+}
+
+fn waits_at_gate(run: &Run) -> bool {
+    run.pending(run.fence()).iter().any(|e| matches!(e.what, What::Await { .. }))
+}
+
+/// Whether the run goes on only when a person speaks.
+pub(crate) fn needs_person(run: &Run) -> bool {
+    if run.outcome().is_some() {
+        return run.outcome() == Some(RunOutcome::Unresolved) && !run.leases().is_empty();
+    }
+    run.paused().is_some()
+        || run.stopped().is_some()
+        || run
+            .pending(run.fence())
+            .iter()
+            .any(|e| matches!(e.what, What::Await { .. } | What::Ask { .. } | What::Settle { .. }))
+}
+
+/// What a run acts on, for a list: `shop/checkout`.
+pub(crate) fn subject(plan: &PlanBody) -> String {
+    let names: Vec<&str> = plan.radius.targets.iter().map(|t| t.name.as_str()).collect();
+    match names.as_slice() {
+        [] => "-".to_owned(),
+        [one] => (*one).to_owned(),
+        [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+    }
+}
+
+fn row(run: &Run, now: Timestamp) -> Result<RunRow, CanonicalError> {
+    let body = run.plan().body();
+    let practice = body.environment.class == steadyhand_model::plan::EnvironmentClass::Practice;
+    Ok(RunRow {
+        run: run.id().clone(),
+        plan: run.plan().digest(),
+        environment: body.environment.name.to_string(),
+        runbook: body.runbook.name.to_string(),
+        subject: subject(body),
+        phase: phase_word(run).to_owned(),
+        finished: run.outcome().is_some(),
+        needs_person: needs_person(run),
+        created: run.created(),
+        changed: now,
+        detail: CanonicalJson::of(&RowDetail { practice })?,
+    })
+}
+
+/// What is counted against the plan's rates, at its first intent only.
+fn rates(run: &Run) -> Vec<RateReservation> {
+    let body = run.plan().body();
+    let mut all = Vec::new();
+    for rate in &body.limits.rates {
+        let whole = format!("{}/{}", body.environment.name, body.runbook.name);
+        let subjects = if rate.per_target {
+            body.radius.targets.iter().map(|t| format!("{whole}/{}", t.key)).collect()
+        } else {
+            vec![whole]
+        };
+        all.extend(subjects.into_iter().map(|subject| RateReservation {
+            subject,
+            count: rate.count,
+            window: rate.window,
+        }));
+    }
+    all
+}
+
+/// The subjects that a plan's rates count, for a look before anybody is asked.
+pub(crate) fn rate_subjects(body: &PlanBody) -> Vec<(String, steadyhand_model::plan::Rate)> {
+    let whole = format!("{}/{}", body.environment.name, body.runbook.name);
+    let mut all = Vec::new();
+    for rate in &body.limits.rates {
+        if rate.per_target {
+            all.extend(
+                body.radius.targets.iter().map(|t| (format!("{whole}/{}", t.key), rate.clone())),
+            );
+        } else {
+            all.push((whole.clone(), rate.clone()));
+        }
+    }
+    all
+}
+
+/// The batch that takes a run from `before` (none for a new one) to `after` by `events`.
+fn batch(
+    before: Option<&Run>,
+    after: &Run,
+    events: &[Event],
+    consumed: Option<(InboxId, CanonicalJson)>,
+    now: Timestamp,
+) -> Result<Batch, RecordError> {
+    let canonical = |source| RecordError::Canonical { source };
+    let written = events
+        .iter()
+        .map(|e| write_event(e).map_err(|source| RecordError::Event { source }))
+        .collect::<Result<Vec<_>, _>>()?;
+    let intents: Vec<IntentRow> = events
+        .iter()
+        .filter_map(|e| match e {
+            Event::Intended { at, call, fence } => {
+                Some(IntentRow { at: at.clone(), call: *call, fence: *fence })
+            }
+            _ => None,
+        })
+        .collect();
+    let first_intent = intents.iter().any(|i| i.at.leg == Leg::Forward)
+        && before.is_some_and(|run| !run.has_acted());
+    let held = before.map(Run::leases).unwrap_or_default();
+    let holds = after.leases();
+    Ok(Batch {
+        consumed,
+        events: written,
+        intents,
+        leases_taken: holds.difference(&held).cloned().collect(),
+        leases_released: held.difference(&holds).cloned().collect(),
+        rates: if first_intent { rates(after) } else { Vec::new() },
+        blobs: Vec::new(),
+        due: after.due(),
+        pending: Some(after.pending_digest().map_err(canonical)?),
+        row: Some(row(after, now).map_err(canonical)?),
+    })
+}
+
+/// Makes events durable, and with them everything that they mean for the rest of the store.
+pub(crate) async fn record(
+    journal: &Arc<dyn Journal>,
+    before: Option<&Run>,
+    after: &Run,
+    events: &[Event],
+    consumed: Option<(InboxId, CanonicalJson)>,
+    now: Timestamp,
+) -> Result<Vec<Recorded>, RecordError> {
+    let batch = batch(before, after, events, consumed, now)?;
+    let expected = before.map_or(Seq(0), Run::seq);
+    journal
+        .append(StreamId::Run(after.id().clone()), expected, now, batch)
+        .await
+        .map_err(|source| RecordError::Append { source })
+}
