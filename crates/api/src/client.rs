@@ -208,9 +208,9 @@ fn broken(error: LineError) -> Broken {
         LineError::Cut => Broken::Connection,
         LineError::Read { source } if is_lost(&source) => Broken::Connection,
         LineError::Read { source } => Broken::Final(ClientError::Socket { source }),
-        LineError::TooLong { max } => Broken::Final(ClientError::Reply {
-            source: FrameError::TooLarge { bytes: max + 1, max },
-        }),
+        LineError::TooLong { max } => {
+            Broken::Final(ClientError::Reply { source: FrameError::TooLarge { max } })
+        }
     }
 }
 

@@ -49,8 +49,8 @@ pub struct ReplyFrame {
 
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
-    #[error("a frame has {bytes} bytes, at most {max} are accepted")]
-    TooLarge { bytes: usize, max: usize },
+    #[error("a frame has more than {max} bytes")]
+    TooLarge { max: usize },
     #[error("a frame is not strict JSON")]
     Json {
         #[source]
@@ -192,7 +192,7 @@ fn encode<T: Serialize>(frame: &T, max: usize) -> Result<Vec<u8>, FrameError> {
     let text = CanonicalJson::of(frame).map_err(|source| FrameError::Write { source })?;
     let mut line = text.as_str().as_bytes().to_vec();
     if line.len() > max {
-        return Err(FrameError::TooLarge { bytes: line.len(), max });
+        return Err(FrameError::TooLarge { max });
     }
     line.push(b'\n');
     Ok(line)
@@ -207,7 +207,7 @@ struct Head {
 
 fn decode<T: DeserializeOwned + Serialize>(line: &[u8], max: usize) -> Result<T, FrameError> {
     if line.len() > max {
-        return Err(FrameError::TooLarge { bytes: line.len(), max });
+        return Err(FrameError::TooLarge { max });
     }
     let json = CanonicalJson::parse(line).map_err(|source| FrameError::Json { source })?;
     if !json.as_str().starts_with('{') {

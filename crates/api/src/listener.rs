@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, FileType, Mode};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use tokio::io::AsyncWriteExt as _;
@@ -48,6 +48,8 @@ pub enum BindError {
     },
     #[error("the lock that was given is not {LOCK_NAME} of this state directory")]
     OtherLock,
+    #[error("{LOCK_NAME} is held by another process")]
+    NotHeld,
     #[error("the lock file cannot be looked at")]
     Lock {
         #[source]
@@ -94,15 +96,21 @@ impl Listener {
     /// is there already belongs to a keeper that is gone, and is removed.
     ///
     /// # Errors
-    /// If the lock is another file, something else stands in the socket's place, or the kernel refuses.
+    /// If the lock is another file or is held by somebody else, something else stands in the socket's place, or the kernel refuses.
     pub fn bind(state_dir: &Path, lock: impl AsFd) -> Result<Self, BindError> {
         let directory =
             socket::open_directory(state_dir).map_err(|source| BindError::Directory { source })?;
-        let held = rustix::fs::fstat(lock).map_err(|source| BindError::Lock { source })?;
+        let held = rustix::fs::fstat(&lock).map_err(|source| BindError::Lock { source })?;
         let there = rustix::fs::statat(&directory, LOCK_NAME, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|source| BindError::Lock { source })?;
         if (held.st_dev, held.st_ino) != (there.st_dev, there.st_ino) {
             return Err(BindError::OtherLock);
+        }
+        // Granted again to whoever holds it, and only to that one.
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => return Err(BindError::NotHeld),
+            Err(source) => return Err(BindError::Lock { source }),
         }
         remove_stale(&directory)?;
 
@@ -275,9 +283,7 @@ impl Requests {
 
 fn received(error: LineError) -> ReceiveError {
     match error {
-        LineError::TooLong { max } => {
-            ReceiveError::Frame { source: FrameError::TooLarge { bytes: max + 1, max } }
-        }
+        LineError::TooLong { max } => ReceiveError::Frame { source: FrameError::TooLarge { max } },
         LineError::Cut => ReceiveError::Cut,
         LineError::Read { source } => ReceiveError::Lost { source },
     }
