@@ -486,6 +486,9 @@ pub struct Limits {
     pub zones: Option<u64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rates: Vec<Rate>,
+    /// Counted over all runbooks of the environment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environment_rates: Vec<Rate>,
 }
 
 /// What must be given before a run, or a step of it, goes on.

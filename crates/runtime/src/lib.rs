@@ -8,5 +8,6 @@ pub mod driver;
 pub mod keeper;
 mod perform;
 pub mod place;
+pub mod planning;
 mod policy;
 pub mod record;

@@ -10,7 +10,7 @@ use steadyhand_model::canonical::{CanonicalError, CanonicalJson};
 use steadyhand_model::event::{Event, EventError, Leg, Recorded, StreamId, write_event};
 use steadyhand_model::ids::{InboxId, Seq};
 use steadyhand_model::outcome::RunOutcome;
-use steadyhand_model::plan::PlanBody;
+use steadyhand_model::plan::{PlanBody, Rate};
 use steadyhand_model::time::Timestamp;
 
 /// What a list of runs keeps beside the columns.
@@ -95,31 +95,14 @@ fn row(run: &Run, now: Timestamp) -> Result<RunRow, CanonicalError> {
     })
 }
 
-/// What is counted against the plan's rates, at its first intent only.
-fn rates(run: &Run) -> Vec<RateReservation> {
-    let body = run.plan().body();
+/// The subjects that a plan's rates count. Reserved at the first intent, looked at before anybody is asked.
+pub(crate) fn rate_subjects(body: &PlanBody) -> Vec<(String, Rate)> {
+    let place = body.environment.name.to_string();
+    let runbook = format!("{place}/{}", body.runbook.name);
+    let own = body.limits.rates.iter().map(|rate| (&runbook, rate));
+    let shared = body.limits.environment_rates.iter().map(|rate| (&place, rate));
     let mut all = Vec::new();
-    for rate in &body.limits.rates {
-        let whole = format!("{}/{}", body.environment.name, body.runbook.name);
-        let subjects = if rate.per_target {
-            body.radius.targets.iter().map(|t| format!("{whole}/{}", t.key)).collect()
-        } else {
-            vec![whole]
-        };
-        all.extend(subjects.into_iter().map(|subject| RateReservation {
-            subject,
-            count: rate.count,
-            window: rate.window,
-        }));
-    }
-    all
-}
-
-/// The subjects that a plan's rates count, for a look before anybody is asked.
-pub(crate) fn rate_subjects(body: &PlanBody) -> Vec<(String, steadyhand_model::plan::Rate)> {
-    let whole = format!("{}/{}", body.environment.name, body.runbook.name);
-    let mut all = Vec::new();
-    for rate in &body.limits.rates {
+    for (whole, rate) in own.chain(shared) {
         if rate.per_target {
             all.extend(
                 body.radius.targets.iter().map(|t| (format!("{whole}/{}", t.key), rate.clone())),
@@ -129,6 +112,13 @@ pub(crate) fn rate_subjects(body: &PlanBody) -> Vec<(String, steadyhand_model::p
         }
     }
     all
+}
+
+fn rates(run: &Run) -> Vec<RateReservation> {
+    rate_subjects(run.plan().body())
+        .into_iter()
+        .map(|(subject, rate)| RateReservation { subject, count: rate.count, window: rate.window })
+        .collect()
 }
 
 /// The batch that takes a run from `before` (none for a new one) to `after` by `events`.
