@@ -1,3 +1,4 @@
 //! Placeholder.
 
+pub mod judge;
 pub mod store_suite;

@@ -24,7 +24,8 @@ const TABLE: [Row; 15] = [
     Row { name: "store", normal: &["model", "engine"], tests: &["testkit"] },
     Row { name: "contract", normal: &["model"], tests: &[] },
     Row { name: "process", normal: &[], tests: &[] },
-    Row { name: "library", normal: &["model", "runbook"], tests: &[] },
+    // Git is a program, and only `process` starts programs.
+    Row { name: "library", normal: &["model", "runbook", "process"], tests: &[] },
     Row { name: "tools", normal: &["model", "engine", "process"], tests: &["testkit"] },
     Row { name: "practice", normal: &["model", "contract"], tests: &[] },
     Row { name: "incident", normal: &["model"], tests: &[] },
