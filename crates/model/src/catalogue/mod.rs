@@ -5,6 +5,7 @@
 
 pub mod alerts;
 pub mod kubernetes;
+pub mod schema;
 mod table;
 
 use serde::{Deserialize, Serialize};
