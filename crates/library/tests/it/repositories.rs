@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 
 use expect_test::expect;
 use steadyhand_library::git::{GitError, GitState, locate, state};
@@ -12,6 +13,18 @@ use steadyhand_process::command::{Command, Output};
 use steadyhand_process::output::OutputCap;
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt as _;
+
+/// Time stands still while this lives, so that git may take as long as the machine needs.
+struct Frozen {
+    _end: mpsc::Sender<()>,
+}
+
+fn freeze() -> Frozen {
+    let (end, ended) = mpsc::channel::<()>();
+    // A blocking task holds tokio's paused clock still.
+    tokio::task::spawn_blocking(move || ended.recv().is_err());
+    Frozen { _end: end }
+}
 
 fn program() -> PathBuf {
     locate(&std::env::var_os("PATH").unwrap()).unwrap()
@@ -91,8 +104,9 @@ fn at(commit: &str, dirty: bool) -> GitState {
     GitState { commit: Some(commit.to_owned()), dirty }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn documents_are_compared_with_the_commit() {
+    let _frozen = freeze();
     let repository = Repository::new().await;
     let head = repository.head().await;
     assert_eq!(repository.state().await, at(&head, false));
@@ -124,8 +138,9 @@ async fn documents_are_compared_with_the_commit() {
     assert_eq!(repository.state().await, at(&next, false));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_index_that_says_otherwise_changes_nothing() {
+    let _frozen = freeze();
     let repository = Repository::new().await;
     let head = repository.head().await;
     repository.git(&["update-index", "--assume-unchanged", "runbooks/a.yaml"]).await;
@@ -133,8 +148,9 @@ async fn an_index_that_says_otherwise_changes_nothing() {
     assert_eq!(repository.state().await, at(&head, true));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_link_of_the_commit_is_not_the_file_that_lies_there() {
+    let _frozen = freeze();
     let repository = Repository::new().await;
     symlink("a.yaml", repository.path().join("runbooks/b.yaml")).unwrap();
     let head = repository.commit().await;
@@ -144,8 +160,9 @@ async fn a_link_of_the_commit_is_not_the_file_that_lies_there() {
     assert_eq!(repository.state().await, at(&head, true));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_library_may_be_a_part_of_a_repository() {
+    let _frozen = freeze();
     let repository = Repository::new().await;
     repository.write("sub/lib/runbooks/x.yaml", "x\n");
     let head = repository.commit().await;
@@ -160,8 +177,9 @@ async fn a_library_may_be_a_part_of_a_repository() {
     assert_eq!(state_of(&repository.path().join("sub/new")).await, at(&head, true));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn outside_a_repository_and_before_the_first_commit_there_is_no_commit() {
+    let _frozen = freeze();
     let root = tempfile::tempdir().unwrap();
     fs::create_dir(root.path().join("runbooks")).unwrap();
     assert_eq!(state_of(root.path()).await, GitState::NONE);
@@ -178,8 +196,9 @@ fn trap(repository: &Repository) -> (PathBuf, PathBuf) {
     (trap, mark)
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn nothing_that_a_configuration_names_is_run() {
+    let _frozen = freeze();
     let repository = Repository::new().await;
     let head = repository.head().await;
     let (trap, mark) = trap(&repository);
@@ -237,8 +256,9 @@ async fn nothing_that_a_configuration_names_is_run() {
     assert!(mark.exists());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_git_that_is_none_is_told() {
+    let _frozen = freeze();
     let repository = Repository::new().await;
     let library = read(repository.path()).unwrap();
     let with = async |script: &str| {
