@@ -84,7 +84,7 @@ impl Broken {
 }
 
 /// Every rule, in the order in which they are reported.
-pub const RULES: [Rule; 20] = [
+pub const RULES: [Rule; 21] = [
     Rule { name: "direction", check: crates::direction },
     Rule { name: "heavy", check: crates::heavy },
     Rule { name: "banned", check: crates::banned },
@@ -92,6 +92,7 @@ pub const RULES: [Rule; 20] = [
     Rule { name: "unused-version", check: crates::unused_version },
     Rule { name: "purity", check: purity::purity },
     Rule { name: "spawn", check: purity::spawn },
+    Rule { name: "authorized", check: purity::authorized },
     Rule { name: "judge", check: purity::judge },
     Rule { name: "untyped-json", check: purity::untyped_json },
     Rule { name: "module-doc", check: shape::module_doc },

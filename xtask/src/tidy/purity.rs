@@ -160,3 +160,42 @@ pub(super) fn untyped_json(tree: &Tree) -> Vec<Broken> {
     }
     broken
 }
+
+/// Where a call becomes one that may be made, and where that type stands.
+const AUTHORIZES: &str = "crates/engine/src/pending.rs";
+const AUTHORIZED: &str = "crates/engine/src/port.rs";
+
+/// Only `pending` makes an `Authorized` call, and none is ever read from bytes.
+pub(super) fn authorized(tree: &Tree) -> Vec<Broken> {
+    let mut broken = Vec::new();
+    for file in tree.rust() {
+        let made = file.named().into_iter().filter(|named| named.path.ends_with("Authorized::new"));
+        for named in made.filter(|_| file.path != AUTHORIZES) {
+            let what = format!("an authorized call is made outside {AUTHORIZES}");
+            broken.push(Broken::new(&file.path, named.line, what));
+        }
+        let Some(at) = (0..file.tokens.len())
+            .find(|at| rust::reads(&file.tokens, *at, &["struct", "Authorized"]))
+        else {
+            continue;
+        };
+        let line = file.tokens.get(at).map_or(0, |token| token.line);
+        if file.path != AUTHORIZED {
+            broken.push(Broken::new(&file.path, line, "a second type called `Authorized`"));
+        }
+        // From the struct back to the end of the item before it: its attributes.
+        let attributes = file.tokens.iter().take(at).rev();
+        let attributes = attributes.take_while(|token| !matches!(token.text.as_str(), ";" | "}"));
+        if attributes.into_iter().any(|token| token.text == "Deserialize") {
+            let what = "an authorized call can be read from bytes";
+            broken.push(Broken::new(&file.path, line, what));
+        }
+        let open = (at..file.tokens.len()).find(|at| rust::reads(&file.tokens, *at, &["{"]));
+        let end = open.map_or(at, |open| rust::after_group(&file.tokens, open));
+        if file.tokens.iter().take(end).skip(at).any(|token| token.text == "pub") {
+            let what = "a field of an authorized call is public";
+            broken.push(Broken::new(&file.path, line, what));
+        }
+    }
+    broken
+}

@@ -159,7 +159,7 @@ const UNFINISHED: [&str; 11] = [
     concat!("FIX", "ME"),
     concat!("TO", "DO"),
     concat!("XX", "X:"),
-    // "Refused for now" is a fact; "for now, we" is a debt.
+    // As a promise of something better. "Refused for now" is a fact.
     concat!("for ", "now,"),
     concat!("for ", "now we"),
     concat!(", for ", "now"),

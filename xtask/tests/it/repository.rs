@@ -34,6 +34,7 @@ rules! {
     every_version_is_used = "unused-version",
     deciding_crates_do_no_io = "purity",
     only_process_starts_programs = "spawn",
+    calls_are_authorized_in_one_place = "authorized",
     the_judge_stands_alone = "judge",
     untyped_json_stays_at_the_edges = "untyped-json",
     files_say_what_they_own = "module-doc",

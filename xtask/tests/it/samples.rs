@@ -187,6 +187,29 @@ fn spawn() {
 }
 
 #[test]
+fn authorized() {
+    let good = "#[derive(Serialize, Deserialize)] pub struct Other;\n#[derive(Debug)]\npub struct Authorized<T> { inner: T }";
+    let bad = "#[derive(Debug, Deserialize)]\npub struct Authorized<T> { pub inner: T }";
+    let makes = "fn call() { Authorized::new(call); }";
+    let engine = |file: &str| format!("crates/engine/src/{file}.rs");
+    in_files("authorized", &[(&engine("port"), good), (&engine("pending"), makes)], expect![""]);
+    in_files(
+        "authorized",
+        &[
+            (&engine("port"), bad),
+            ("crates/runtime/src/driver.rs", makes),
+            ("crates/tools/src/host.rs", "struct Authorized(u8);"),
+        ],
+        expect![[r#"
+            crates/engine/src/port.rs:2: [authorized] a field of an authorized call is public
+            crates/engine/src/port.rs:2: [authorized] an authorized call can be read from bytes
+            crates/runtime/src/driver.rs:1: [authorized] an authorized call is made outside crates/engine/src/pending.rs
+            crates/tools/src/host.rs:1: [authorized] a second type called `Authorized`
+        "#]],
+    );
+}
+
+#[test]
 fn judge() {
     let bad = "use steadyhand_model::event::Event;\nuse crate::clock::Fake;\nuse crate::judge::history;\nuse super::chain;\n
         #[cfg(test)] mod tests { use steadyhand_engine::run::Run; }";
