@@ -137,7 +137,7 @@ pub struct Fenced {
     pub current: Fence,
 }
 
-/// Rows chosen by [`Journal::runs`]: the run that was recorded last comes first.
+/// Rows chosen by [`Journal::runs`]: the run that began last comes first, whatever the clocks said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunFilter {
     /// Runs that have not finished.

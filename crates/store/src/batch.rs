@@ -1,7 +1,7 @@
 //! What every journal refuses before it looks at its own state: batches that break the form.
 
 use steadyhand_engine::port::{AppendError, Batch, Blob};
-use steadyhand_model::canonical::{CanonicalError, CanonicalJson};
+use steadyhand_model::canonical::CanonicalError;
 use steadyhand_model::digest::Digest;
 use steadyhand_model::event::{EVENT_BYTES_MAX, Recorded, StreamId, chain_start};
 use steadyhand_model::ids::{RunId, Seq};
@@ -21,6 +21,8 @@ pub(crate) enum BatchError {
     BlobDigest { digest: Digest },
     #[error("intents, leases, due times and run rows belong to the stream of a run")]
     NotARun,
+    #[error("the run has not begun: its first batch must have an event")]
+    NotBegun,
     #[error("the row cannot be hashed")]
     Hash {
         #[source]
@@ -100,17 +102,20 @@ impl Head {
     }
 }
 
-/// Chains events to a stream's end. Their time never goes back.
+/// Chains a batch's events to a stream's end. Their time never goes back.
 pub(crate) fn chain_rows(
     stream: &StreamId,
     head: Head,
     now: Timestamp,
-    events: &[CanonicalJson],
+    batch: &Batch,
 ) -> Result<Vec<Recorded>, BatchError> {
+    if batch.events.is_empty() && head == Head::none() && is_of_a_run(batch) {
+        return Err(BatchError::NotBegun);
+    }
     let at = now.max(head.at);
     let mut last = head;
-    let mut rows = Vec::with_capacity(events.len());
-    for event in events {
+    let mut rows = Vec::with_capacity(batch.events.len());
+    for event in &batch.events {
         let row = Recorded::chain(stream.clone(), last.seq.next(), at, last.hash, event.clone())
             .map_err(|source| BatchError::Hash { source })?;
         last = Head::of(&row);

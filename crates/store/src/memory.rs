@@ -36,6 +36,8 @@ pub struct MemoryJournal {
 
 #[derive(Debug, Default)]
 struct Stream {
+    /// Place of its first row in the order of commits.
+    began: usize,
     rows: Vec<Recorded>,
     pendings: Vec<(Seq, Digest)>,
 }
@@ -51,8 +53,8 @@ struct Disk {
     rates: BTreeMap<String, Vec<Timestamp>>,
     plans: BTreeMap<Digest, Arc<Plan>>,
     blobs: BTreeMap<Digest, Arc<[u8]>>,
-    /// In the order in which the runs were first recorded.
-    runs: Vec<RunRow>,
+    /// By the place of the run's first row in `committed`.
+    runs: BTreeMap<usize, RunRow>,
     due: BTreeMap<RunId, Timestamp>,
     fences: BTreeMap<RunId, Fence>,
 }
@@ -110,6 +112,7 @@ impl Disk {
         if head.seq != expected {
             return Err(AppendError::Conflict { expected, found: head.seq });
         }
+        let rows = chain_rows(&stream, head, now, &batch)?;
         if let Some(run) = run_of(&stream) {
             self.check_leases(run, &batch)?;
             self.check_intents(run, &batch)?;
@@ -117,7 +120,6 @@ impl Disk {
         for rate in &batch.rates {
             self.check_rate(rate, now)?;
         }
-        let rows = chain_rows(&stream, head, now, &batch.events)?;
         self.write(stream, now, batch, &rows);
         Ok(rows)
     }
@@ -195,21 +197,23 @@ impl Disk {
         for blob in batch.blobs {
             self.blobs.insert(blob.digest, blob.bytes);
         }
-        if let Some(row) = batch.row {
-            match self.runs.iter_mut().find(|r| r.run == row.run) {
-                Some(known) => *known = row,
-                None => self.runs.push(row),
-            }
+        if let Some(last) = rows.last() {
+            let began = self.committed.len();
+            self.committed.extend(rows.iter().map(|row| (stream.clone(), row.seq)));
+            let kept = self
+                .streams
+                .entry(stream.clone())
+                .or_insert_with(|| Stream { began, ..Stream::default() });
+            kept.rows.extend_from_slice(rows);
+            kept.pendings.extend(batch.pending.map(|pending| (last.seq, pending)));
         }
-        let Some(last) = rows.last() else { return };
-        self.committed.extend(rows.iter().map(|row| (stream.clone(), row.seq)));
-        let kept = self.streams.entry(stream).or_default();
-        kept.rows.extend_from_slice(rows);
-        kept.pendings.extend(batch.pending.map(|pending| (last.seq, pending)));
+        if let (Some(row), Some(kept)) = (batch.row, self.streams.get(&stream)) {
+            self.runs.insert(kept.began, row);
+        }
     }
 
     fn runs(&self, filter: &RunFilter) -> Vec<RunRow> {
-        let newest = self.runs.iter().rev();
+        let newest = self.runs.values().rev();
         match filter {
             RunFilter::Open => newest.filter(|r| !r.finished).cloned().collect(),
             RunFilter::Newest { limit } => {

@@ -43,34 +43,35 @@ impl Append {
         {
             refuse!(AppendError::AlreadyConsumed { answer });
         }
-        let head = head(tx, stream)?.unwrap_or_else(Head::none);
+        let known = known_stream(tx, stream)?;
+        let head = known.as_ref().map_or_else(Head::none, |known| known.head);
         if head.seq != *expected {
             refuse!(AppendError::Conflict { expected: *expected, found: head.seq });
         }
+        let rows = match chain_rows(stream, head, *now, batch) {
+            Ok(rows) => rows,
+            Err(unfit) => refuse!(unfit.into()),
+        };
+        let id = match rows.last() {
+            Some(last) => Some(write_rows(tx, stream, known.as_ref(), &rows, last, batch)?),
+            None => known.map(|known| known.id),
+        };
         if let Some(run) = run_of(stream) {
             release_leases(tx, run, &batch.leases_released)?;
             if let Err(held) = take_leases(tx, run, &batch.leases_taken)? {
                 refuse!(held);
             }
-            if let Err(twice) = insert_intents(tx, run, &batch.intents)? {
+        }
+        if let Some(id) = id {
+            if let Err(twice) = insert_intents(tx, id, &batch.intents)? {
                 refuse!(twice);
             }
+            batch.row.iter().try_for_each(|row| upsert_run(tx, id, row))?;
         }
         if let Err(spent) = reserve_rates(tx, &batch.rates, *now)? {
             refuse!(spent);
         }
-        let rows = match chain_rows(stream, head, *now, &batch.events) {
-            Ok(rows) => rows,
-            Err(unfit) => refuse!(unfit.into()),
-        };
-        if let Some(last) = rows.last() {
-            insert_rows(tx, stream, &rows, last, batch.pending)?;
-            if let Some(run) = run_of(stream) {
-                set_due(tx, run, batch.due)?;
-            }
-        }
         batch.blobs.iter().try_for_each(|blob| insert_blob(tx, blob))?;
-        batch.row.iter().try_for_each(|row| upsert_run(tx, row))?;
         Ok(Ok(rows))
     }
 }
@@ -92,10 +93,21 @@ fn consume(
     Ok(known)
 }
 
-pub(super) fn head(tx: &Connection, stream: &StreamId) -> rusqlite::Result<Option<Head>> {
-    tx.prepare_cached("SELECT seq, at, hash FROM heads WHERE stream = ?1")?
+/// A stream that has rows.
+pub(super) struct KnownStream {
+    pub(super) id: i64,
+    pub(super) head: Head,
+    due: Option<Timestamp>,
+}
+
+pub(super) fn known_stream(
+    tx: &Connection,
+    stream: &StreamId,
+) -> rusqlite::Result<Option<KnownStream>> {
+    tx.prepare_cached("SELECT id, seq, at, hash, due FROM streams WHERE name = ?1")?
         .query_row([stream_text(stream)], |row| {
-            Ok(Head { seq: get(row, 0)?, at: get(row, 1)?, hash: get(row, 2)? })
+            let head = Head { seq: get(row, 1)?, at: get(row, 2)?, hash: get(row, 3)? };
+            Ok(KnownStream { id: row.get(0)?, head, due: get(row, 4)? })
         })
         .optional()
 }
@@ -123,14 +135,14 @@ fn take_leases(tx: &Connection, run: &RunId, targets: &[TargetKey]) -> Written<(
     Ok(Ok(()))
 }
 
-fn insert_intents(tx: &Connection, run: &RunId, intents: &[IntentRow]) -> Written<()> {
+fn insert_intents(tx: &Connection, stream: i64, intents: &[IntentRow]) -> Written<()> {
     let mut insert = tx.prepare_cached(
-        "INSERT INTO intents (run, step, leg, attempt, call, fence) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        "INSERT INTO intents (stream, step, leg, attempt, call, fence) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT DO NOTHING",
     )?;
     for intent in intents {
         let inserted = insert.execute(params![
-            run.as_str(),
+            stream,
             intent.at.step.as_str(),
             leg_text(intent.at.leg),
             intent.at.attempt.0,
@@ -158,26 +170,41 @@ fn reserve_rates(tx: &Connection, rates: &[RateReservation], now: Timestamp) -> 
     Ok(Ok(()))
 }
 
-fn insert_rows(
+/// Writes rows, moves the stream's end and due time, and gives the stream's number.
+fn write_rows(
     tx: &Connection,
     stream: &StreamId,
+    known: Option<&KnownStream>,
     rows: &[Recorded],
     last: &Recorded,
-    pending: Option<Digest>,
-) -> rusqlite::Result<()> {
-    let stream = stream_text(stream);
-    tx.prepare_cached(
-        "INSERT INTO heads (stream, seq, at, hash) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (stream) DO UPDATE SET seq = ?2, at = ?3, hash = ?4",
-    )?
-    .execute(params![stream, signed(last.seq.0)?, last.at.0, last.hash.bytes()])?;
+    batch: &Batch,
+) -> rusqlite::Result<i64> {
+    let (seq, at, hash) = (signed(last.seq.0)?, last.at.0, last.hash.bytes());
+    let due = batch.due.map(|due| due.0);
+    let id = match known {
+        None => tx
+            .prepare_cached(
+                "INSERT INTO streams (name, seq, at, hash, due) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .insert(params![stream_text(stream), seq, at, hash, due])?,
+        Some(known) => {
+            tx.prepare_cached("UPDATE streams SET seq = ?2, at = ?3, hash = ?4 WHERE id = ?1")?
+                .execute(params![known.id, seq, at, hash])?;
+            // Apart, because a due time that stays would still rewrite its index.
+            if known.due != batch.due {
+                tx.prepare_cached("UPDATE streams SET due = ?2 WHERE id = ?1")?
+                    .execute(params![known.id, due])?;
+            }
+            known.id
+        }
+    };
     let mut insert = tx.prepare_cached(
         "INSERT INTO rows (stream, seq, at, hash, event, pending) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
     for row in rows {
-        let pending = pending.filter(|_| row.seq == last.seq);
+        let pending = batch.pending.filter(|_| row.seq == last.seq);
         insert.execute(params![
-            stream,
+            id,
             signed(row.seq.0)?,
             row.at.0,
             row.hash.bytes(),
@@ -185,32 +212,19 @@ fn insert_rows(
             pending.as_ref().map(Digest::bytes),
         ])?;
     }
-    Ok(())
+    Ok(id)
 }
 
-fn set_due(tx: &Connection, run: &RunId, due: Option<Timestamp>) -> rusqlite::Result<()> {
-    match due {
-        Some(at) => tx
-            .prepare_cached(
-                "INSERT INTO due (run, at) VALUES (?1, ?2)
-                 ON CONFLICT (run) DO UPDATE SET at = ?2",
-            )?
-            .execute(params![run.as_str(), at.0])?,
-        None => tx.prepare_cached("DELETE FROM due WHERE run = ?1")?.execute([run.as_str()])?,
-    };
-    Ok(())
-}
-
-fn upsert_run(tx: &Connection, row: &RunRow) -> rusqlite::Result<()> {
+fn upsert_run(tx: &Connection, stream: i64, row: &RunRow) -> rusqlite::Result<()> {
     tx.prepare_cached(
-        "INSERT INTO runs (run, plan, environment, runbook, subject, phase, finished, needs_person,
+        "INSERT INTO runs (stream, plan, environment, runbook, subject, phase, finished, needs_person,
                            created, changed, detail)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-         ON CONFLICT (run) DO UPDATE SET plan = ?2, environment = ?3, runbook = ?4, subject = ?5,
+         ON CONFLICT (stream) DO UPDATE SET plan = ?2, environment = ?3, runbook = ?4, subject = ?5,
              phase = ?6, finished = ?7, needs_person = ?8, created = ?9, changed = ?10, detail = ?11",
     )?
     .execute(params![
-        row.run.as_str(),
+        stream,
         row.plan.bytes(),
         row.environment,
         row.runbook,

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 use steadyhand_engine::port::LoadError;
 use steadyhand_model::canonical::CanonicalJson;
 use steadyhand_model::digest::Digest;
@@ -59,10 +59,9 @@ impl JournalFile {
         let tx = self.connection.unchecked_transaction().map_err(lost)?;
         // The chains first: they can say which row it is.
         let mut verified = Verified::default();
-        let streams = "SELECT stream FROM heads UNION SELECT stream FROM rows";
         each(
             &tx,
-            streams,
+            "SELECT name FROM streams",
             |row| get::<StreamId>(row, 0),
             |stream| {
                 verified.streams += 1;
@@ -87,6 +86,13 @@ impl JournalFile {
                 reads::blob(&tx, digest).map(drop)
             },
         )?;
+        let orphan: Option<String> = tx
+            .query_row("PRAGMA foreign_key_check", [], |row| row.get(0))
+            .optional()
+            .map_err(lost)?;
+        if let Some(table) = orphan {
+            return Err(VerifyError::File { what: format!("a row of `{table}` is of no stream") });
+        }
         let what: String =
             tx.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(lost)?;
         if what == "ok" { Ok(verified) } else { Err(VerifyError::File { what }) }
@@ -106,6 +112,7 @@ impl JournalFile {
             let (stream, row) = row.map_err(lost).map_err(read)?;
             export.row(&link(&tx, stream, row).map_err(read)?)?;
         }
+        check_ends(&tx).map_err(read)?;
         let mut select =
             tx.prepare("SELECT digest, bytes FROM plans").map_err(lost).map_err(read)?;
         let plans = select
@@ -123,14 +130,30 @@ impl JournalFile {
     }
 }
 
+/// Every stream must end with the row that it is said to end with.
+fn check_ends(db: &Connection) -> Read<()> {
+    let cut = "SELECT name, seq FROM streams WHERE NOT EXISTS
+               (SELECT 1 FROM rows WHERE stream = id AND rows.seq = streams.seq)";
+    each(
+        db,
+        cut,
+        |row| Ok((get(row, 0)?, get(row, 1)?)),
+        |(stream, seq)| Err(LoadError::Damaged { stream, seq, what: "a row is missing" }),
+    )
+}
+
 /// Verifies the rows that were written last, each against the one before it in its stream.
 pub(super) fn verify_newest(db: &Connection, count: u32) -> Read<()> {
     let newest = rows_by_commit(&format!("DESC LIMIT {count}"));
     each(db, &newest, row_of_any_stream, |(stream, row)| link(db, stream, row).map(drop))
 }
 
+/// A row of no stream is an error, not left out.
 fn rows_by_commit(rest: &str) -> String {
-    format!("SELECT seq, at, hash, event, stream FROM rows ORDER BY n {rest}")
+    format!(
+        "SELECT rows.seq, rows.at, rows.hash, event, streams.name
+         FROM rows LEFT JOIN streams ON streams.id = rows.stream ORDER BY n {rest}"
+    )
 }
 
 /// From the columns of [`rows_by_commit`].

@@ -12,7 +12,7 @@ use steadyhand_model::ids::{InboxId, RunId, Seq};
 use steadyhand_model::plan::{Plan, TargetKey};
 use steadyhand_model::time::{Span, Timestamp};
 
-use super::append::head;
+use super::append::known_stream;
 use super::columns::{get, signed, stream_text};
 use super::rates;
 use crate::batch::Head;
@@ -126,20 +126,16 @@ impl Chain {
 
 /// Verifies a whole stream, row by row.
 pub(super) fn walk(db: &Connection, stream: &StreamId, mut each: impl FnMut(Recorded)) -> Read<()> {
-    let head = head(db, stream).map_err(lost)?;
+    let known = known_stream(db, stream).map_err(lost)?.ok_or(LoadError::Missing)?;
     let mut chain = Chain::begin(stream.clone());
     let mut select = db
         .prepare_cached("SELECT seq, at, hash, event FROM rows WHERE stream = ?1 ORDER BY seq")
         .map_err(lost)?;
-    let rows = select.query_map([stream_text(stream)], StoredRow::read).map_err(lost)?;
+    let rows = select.query_map([known.id], StoredRow::read).map_err(lost)?;
     for row in rows {
         each(chain.next(row.map_err(lost)?)?);
     }
-    match head {
-        None if chain.last == Head::none() => Err(LoadError::Missing),
-        None => Err(chain.damaged(Seq(1), "the stream has rows but no head")),
-        Some(head) => chain.end(head),
-    }
+    chain.end(known.head)
 }
 
 pub(super) fn load(db: &Connection, stream: &StreamId) -> Read<Vec<Recorded>> {
@@ -148,13 +144,16 @@ pub(super) fn load(db: &Connection, stream: &StreamId) -> Read<Vec<Recorded>> {
     Ok(rows)
 }
 
+const BEFORE: &str = "SELECT rows.seq, rows.at, rows.hash FROM rows JOIN streams ON streams.id = rows.stream \
+                      WHERE streams.name = ?1 AND rows.seq = ?2";
+
 /// Verifies one row, of which nothing but its place is known, against the one before it.
 pub(super) fn link(db: &Connection, stream: StreamId, row: StoredRow) -> Read<Recorded> {
     let before = match row.seq.0.checked_sub(1).filter(|seq| *seq > 0) {
         None => Some(Head::none()),
         Some(seq) => signed(seq)
             .and_then(|seq| {
-                db.prepare_cached("SELECT seq, at, hash FROM rows WHERE stream = ?1 AND seq = ?2")?
+                db.prepare_cached(BEFORE)?
                     .query_row(params![stream_text(&stream), seq], |row| {
                         Ok(Head { seq: get(row, 0)?, at: get(row, 1)?, hash: get(row, 2)? })
                     })
@@ -170,13 +169,11 @@ pub(super) fn link(db: &Connection, stream: StreamId, row: StoredRow) -> Read<Re
 }
 
 pub(super) fn pendings(db: &Connection, stream: &StreamId) -> Read<Vec<(Seq, Digest)>> {
-    if head(db, stream).map_err(lost)?.is_none() {
-        return Err(LoadError::Missing);
-    }
+    let known = known_stream(db, stream).map_err(lost)?.ok_or(LoadError::Missing)?;
     all(
         db,
         "SELECT seq, pending FROM rows WHERE stream = ?1 AND pending IS NOT NULL ORDER BY seq",
-        [stream_text(stream)],
+        [known.id],
         |row| Ok((get(row, 0)?, get(row, 1)?)),
     )
 }
@@ -251,7 +248,7 @@ fn digest_range(hex: &str) -> Option<(Digest, Digest)> {
     }
 }
 
-const RUN_COLUMNS: &str = "run, plan, environment, runbook, subject, phase, finished, needs_person, \
+const RUN_COLUMNS: &str = "streams.name, plan, environment, runbook, subject, phase, finished, needs_person, \
                            created, changed, detail";
 
 fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
@@ -271,19 +268,23 @@ fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
 }
 
 pub(super) fn runs(db: &Connection, filter: &RunFilter) -> Read<Vec<RunRow>> {
-    let select = |rest: &str| format!("SELECT {RUN_COLUMNS} FROM runs {rest}");
+    let select = |rest: &str| {
+        format!("SELECT {RUN_COLUMNS} FROM runs JOIN streams ON streams.id = runs.stream {rest}")
+    };
     match filter {
-        RunFilter::Open => all(db, &select("WHERE finished = 0 ORDER BY n DESC"), [], run_row),
+        RunFilter::Open => {
+            all(db, &select("WHERE finished = 0 ORDER BY runs.stream DESC"), [], run_row)
+        }
         RunFilter::Newest { limit } => {
-            all(db, &select("ORDER BY n DESC LIMIT ?1"), [limit], run_row)
+            all(db, &select("ORDER BY runs.stream DESC LIMIT ?1"), [limit], run_row)
         }
         RunFilter::Prefix(text) => {
             // No text that begins with the prefix sorts behind it and the last character there is.
             let end = format!("{text}{}", char::MAX);
-            let rest = "WHERE run >= ?1 AND run < ?2 ORDER BY n DESC";
+            let rest = "WHERE name >= ?1 AND name < ?2 ORDER BY runs.stream DESC";
             all(db, &select(rest), [text, &end], run_row)
         }
-        RunFilter::One(run) => all(db, &select("WHERE run = ?1"), [run.as_str()], run_row),
+        RunFilter::One(run) => all(db, &select("WHERE name = ?1"), [run.as_str()], run_row),
     }
 }
 
@@ -293,8 +294,11 @@ pub(super) fn due(
     limit: u32,
 ) -> Read<(Vec<RunId>, Option<Timestamp>)> {
     let mut runs = Vec::new();
-    let mut select =
-        db.prepare_cached("SELECT run, at FROM due ORDER BY at, run LIMIT ?1").map_err(lost)?;
+    let mut select = db
+        .prepare_cached(
+            "SELECT name, due FROM streams WHERE due IS NOT NULL ORDER BY due, name LIMIT ?1",
+        )
+        .map_err(lost)?;
     // One more than asked for: it tells when to look again.
     let rows = select
         .query_map([i64::from(limit) + 1], |row| Ok((get::<RunId>(row, 0)?, get(row, 1)?)))

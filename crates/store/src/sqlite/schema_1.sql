@@ -1,18 +1,25 @@
 -- Version 1. Hashes and digests are 32 bytes, times microseconds since 1970, streams `r-…`, `i-…` or `installation`.
 
--- Where each stream ends. A row that was cut off the end of `rows` is noticed against it.
-CREATE TABLE heads (
-    stream TEXT PRIMARY KEY,
-    seq    INTEGER NOT NULL CHECK (seq > 0),
-    at     INTEGER NOT NULL,
-    hash   BLOB NOT NULL CHECK (length(hash) = 32)
-) STRICT, WITHOUT ROWID;
+-- Each stream by a small number in the order in which they began, so that what is written together stands together:
+-- ids are random, and a table in their order would touch a page of its own for every append.
+-- `seq`, `at`, `hash` are those of the last row: a row that was cut off the end of `rows` is noticed against them.
+-- `due` is when a run must be looked at again; without it the run is parked until an input comes.
+CREATE TABLE streams (
+    id   INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    seq  INTEGER NOT NULL CHECK (seq > 0),
+    at   INTEGER NOT NULL,
+    hash BLOB NOT NULL CHECK (length(hash) = 32),
+    due  INTEGER
+) STRICT;
+CREATE INDEX streams_due ON streams (due, name) WHERE due IS NOT NULL;
 
--- The journal. `n` counts commits over all streams; `prev` is the hash of the row before in the same stream.
--- `pending` is the digest over what was pending after the batch that ended with this row; not part of `hash`.
+-- The journal. `n` counts rows in the order of their commits over all streams; `prev` is the hash of the row before
+-- in the same stream. `pending` is the digest over what was pending after the batch that ended with this row; it is
+-- not part of `hash`.
 CREATE TABLE rows (
     n       INTEGER PRIMARY KEY,
-    stream  TEXT NOT NULL REFERENCES heads (stream),
+    stream  INTEGER NOT NULL REFERENCES streams (id),
     seq     INTEGER NOT NULL CHECK (seq > 0),
     at      INTEGER NOT NULL,
     hash    BLOB NOT NULL CHECK (length(hash) = 32),
@@ -23,13 +30,13 @@ CREATE TABLE rows (
 
 -- One row for each attempt that was ever about to be sent.
 CREATE TABLE intents (
-    run     TEXT NOT NULL,
+    stream  INTEGER NOT NULL REFERENCES streams (id),
     step    TEXT NOT NULL,
     leg     TEXT NOT NULL CHECK (leg IN ('forward', 'undo')),
     attempt INTEGER NOT NULL,
     call    BLOB NOT NULL CHECK (length(call) = 32),
     fence   INTEGER NOT NULL,
-    PRIMARY KEY (run, step, leg, attempt)
+    PRIMARY KEY (stream, step, leg, attempt)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE leases (
@@ -59,10 +66,9 @@ CREATE TABLE blobs (
     bytes  BLOB NOT NULL
 ) STRICT;
 
--- What a list of runs shows. `n` is the order in which they were first recorded.
+-- What a list of runs shows, in the order in which they began.
 CREATE TABLE runs (
-    n            INTEGER PRIMARY KEY,
-    run          TEXT NOT NULL UNIQUE,
+    stream       INTEGER PRIMARY KEY REFERENCES streams (id),
     plan         BLOB NOT NULL CHECK (length(plan) = 32),
     environment  TEXT NOT NULL,
     runbook      TEXT NOT NULL,
@@ -74,14 +80,7 @@ CREATE TABLE runs (
     changed      INTEGER NOT NULL,
     detail       TEXT NOT NULL
 ) STRICT;
-CREATE INDEX runs_open ON runs (n) WHERE finished = 0;
-
--- When a run must be looked at again. A run without a row is parked until an input comes.
-CREATE TABLE due (
-    run TEXT PRIMARY KEY,
-    at  INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE INDEX due_by_time ON due (at, run);
+CREATE INDEX runs_open ON runs (stream) WHERE finished = 0;
 
 -- The highest fence that was ever given out for a run, and to which driver.
 CREATE TABLE fences (

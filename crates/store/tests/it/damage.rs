@@ -42,32 +42,28 @@ fn tamper(path: &Path, sql: &str) {
     assert!(db.execute(sql, []).unwrap() > 0, "{sql}");
 }
 
-/// What each statement does to the first stream, and what `load` says of it.
-const DAMAGES: [(&str, &str); 9] = [
+/// What each statement does to the first stream, and what `load` says of it. Tables number it 1.
+const DAMAGES: [(&str, &str); 8] = [
     (
-        "UPDATE rows SET event = '\"event 1 of 9\"' WHERE stream = 'r-aaaaaaaaaaaa' AND seq = 2",
+        "UPDATE rows SET event = '\"event 1 of 9\"' WHERE stream = 1 AND seq = 2",
         "2: the hash is not that of the row and the one before it",
     ),
     (
-        "UPDATE rows SET event = '\"event 1 of 0' WHERE stream = 'r-aaaaaaaaaaaa' AND seq = 2",
+        "UPDATE rows SET event = '\"event 1 of 0' WHERE stream = 1 AND seq = 2",
         "2: the event is not canonical JSON",
     ),
     (
-        "UPDATE rows SET event = ' \"event 1 of 0\"' WHERE stream = 'r-aaaaaaaaaaaa' AND seq = 2",
+        "UPDATE rows SET event = ' \"event 1 of 0\"' WHERE stream = 1 AND seq = 2",
         "2: the event is not canonical JSON",
     ),
     (
-        "UPDATE rows SET at = 11 WHERE stream = 'r-aaaaaaaaaaaa' AND seq = 3",
+        "UPDATE rows SET at = 11 WHERE stream = 1 AND seq = 3",
         "3: the hash is not that of the row and the one before it",
     ),
-    ("UPDATE rows SET at = 9 WHERE stream = 'r-aaaaaaaaaaaa' AND seq = 3", "3: the time goes back"),
-    ("DELETE FROM rows WHERE stream = 'r-aaaaaaaaaaaa' AND seq = 1", "1: a row is missing"),
-    ("DELETE FROM rows WHERE stream = 'r-aaaaaaaaaaaa' AND seq = 3", "3: a row is missing"),
-    (
-        "UPDATE heads SET seq = 2 WHERE stream = 'r-aaaaaaaaaaaa'",
-        "2: the last row is not the recorded head",
-    ),
-    ("DELETE FROM heads WHERE stream = 'r-aaaaaaaaaaaa'", "1: the stream has rows but no head"),
+    ("UPDATE rows SET at = 9 WHERE stream = 1 AND seq = 3", "3: the time goes back"),
+    ("DELETE FROM rows WHERE stream = 1 AND seq = 1", "1: a row is missing"),
+    ("DELETE FROM rows WHERE stream = 1 AND seq = 3", "3: a row is missing"),
+    ("UPDATE streams SET seq = 2 WHERE id = 1", "2: the last row is not the recorded head"),
 ];
 
 #[tokio::test]
@@ -174,18 +170,37 @@ async fn both_implementations_export_the_same_bytes() {
 
 #[tokio::test]
 async fn a_damaged_journal_is_not_exported() {
+    // A changed row, and one that was cut off the end.
+    for (sql, what) in [DAMAGES[0], DAMAGES[6]] {
+        let dir = TempDir::new().unwrap();
+        let state = dir.path().join("state");
+        let journal = keeper(&state);
+        fill(&journal).await;
+        tamper(&state, sql);
+        let file = JournalFile::open(&journal.state().journal()).unwrap();
+        let refused = file.export(&dir.path().join("out")).unwrap_err();
+        let damaged = "the journal is damaged at Run(r-aaaaaaaaaaaa)";
+        assert_eq!(
+            error_chain(&refused),
+            format!("the journal cannot be exported: {damaged} {what}")
+        );
+    }
+}
+
+#[tokio::test]
+async fn rows_of_no_stream_are_noticed() {
     let dir = TempDir::new().unwrap();
-    let state = dir.path().join("state");
-    let journal = keeper(&state);
+    let journal = keeper(dir.path());
     fill(&journal).await;
-    tamper(&state, DAMAGES[0].0);
+    tamper(dir.path(), "DELETE FROM streams WHERE id = 1");
+    assert!(matches!(journal.load(run(0)).await, Err(LoadError::Missing)));
     let file = JournalFile::open(&journal.state().journal()).unwrap();
-    let refused = file.export(&dir.path().join("out")).unwrap_err();
     assert_eq!(
-        error_chain(&refused),
-        format!(
-            "the journal cannot be exported: the journal is damaged at Run(r-aaaaaaaaaaaa) {}",
-            DAMAGES[0].1
-        )
+        file.verify_all().unwrap_err().to_string(),
+        "the journal's file is damaged: a row of `rows` is of no stream"
     );
+    assert!(file.export(&dir.path().join("out")).is_err());
+    drop(journal);
+    let lock = StateDir::open(dir.path()).unwrap().lock().unwrap();
+    assert!(matches!(SqliteJournal::open(lock), Err(OpenError::Damaged { .. })));
 }
