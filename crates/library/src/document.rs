@@ -58,6 +58,11 @@ impl DocumentPath {
         &self.text
     }
 
+    /// The last part.
+    pub(crate) fn name(&self) -> &str {
+        self.text.rsplit_once('/').map_or(self.text.as_str(), |(_, name)| name)
+    }
+
     pub fn folder(&self) -> Folder {
         self.folder
     }

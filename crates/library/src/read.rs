@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -201,13 +201,7 @@ fn read_document(inside: impl AsFd, path: &DocumentPath) -> Result<Vec<u8>, Read
     // A pipe must not hold the reader up; a link must not lead it away.
     let flags =
         OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let name = PathBuf::from(path.as_str());
-    let file = match rustix::fs::openat(
-        inside,
-        name.file_name().unwrap_or_default(),
-        flags,
-        Mode::empty(),
-    ) {
+    let file = match rustix::fs::openat(inside, path.name(), flags, Mode::empty()) {
         Ok(file) => file,
         Err(Errno::LOOP) => return Err(ReadError::Link { path: text }),
         // A socket.
