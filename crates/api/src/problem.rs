@@ -20,6 +20,8 @@ pub struct ProblemCode(u16);
 pub struct ProblemCodeError;
 
 impl ProblemCode {
+    /// A fault of this program.
+    pub const FAULT: Self = Self(749);
     pub(crate) const SILENT: Self = Self(641);
     pub(crate) const LOST: Self = Self(642);
     pub(crate) const OTHER_VERSION: Self = Self(643);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use steadyhand_model::canonical::CanonicalJson;
-use steadyhand_model::ids::Seq;
+use steadyhand_model::ids::{Seq, StepId};
 use steadyhand_model::time::Timestamp;
 
 use crate::problem::Problem;
@@ -51,6 +51,11 @@ pub enum Reply {
     Problem(Problem),
     Event(Box<WatchEvent>),
     End(WatchEnd),
+    /// Progress of a watched run that is not recorded: what a verification sees, whom a step waits for.
+    Note {
+        step: Option<StepId>,
+        text: String,
+    },
     /// Nothing yet; the keeper lives and works on it.
     Working,
 }
@@ -59,7 +64,7 @@ impl Reply {
     pub fn is_last(&self) -> bool {
         match self {
             Self::Response(_) | Self::Problem(_) | Self::End(_) => true,
-            Self::Event(_) | Self::Working => false,
+            Self::Event(_) | Self::Note { .. } | Self::Working => false,
         }
     }
 }

@@ -61,4 +61,7 @@ pub struct Approval {
     /// The team as whose member the person decided, where the gate asks for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team: Option<TeamId>,
+    /// What the person said about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }

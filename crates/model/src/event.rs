@@ -267,8 +267,10 @@ pub enum IncidentEvent {
         by: Proposer,
         reasons: Vec<String>,
     },
+    /// `facts` is the blob of what the objects looked like then.
     Planned {
         digest: Digest,
+        facts: Digest,
     },
     RunLinked {
         run: RunId,

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::future::BoxFuture;
 use steadyhand_engine::input::Input;
 use steadyhand_engine::port::{AppendError, Journal, LoadError, RunFilter};
 use steadyhand_engine::run::{IllegalEvent, Request, Run};
@@ -156,30 +157,33 @@ impl Keeper {
     }
 
     /// Makes a run of a plan, and drives it if this keeper drives.
-    pub async fn create(
-        self: &Arc<Self>,
+    pub fn create<'a>(
+        self: &'a Arc<Self>,
         plan: Arc<Plan>,
         request: Request,
         place: Arc<Place>,
         inbox: Option<(InboxId, CanonicalJson)>,
-    ) -> Result<(), OpenError> {
-        let lost = |source| OpenError::Record { source };
-        self.shared
-            .journal
-            .put_plan(Arc::clone(&plan))
-            .await
-            .map_err(|source| lost(RecordError::Append { source }))?;
-        let now = place.clock.now();
-        let created = Run::open(&plan, request, now);
-        let run = Run::begin(plan, now, &created).map_err(|source| OpenError::Replay { source })?;
-        record::record(&self.shared.journal, None, &run, &[created], inbox, now)
-            .await
-            .map_err(lost)?;
-        self.shared.changed(Change::Recorded { run: run.id().clone(), seq: run.seq() });
-        if self.drives {
-            self.activate(run, place).await?;
-        }
-        Ok(())
+    ) -> BoxFuture<'a, Result<(), OpenError>> {
+        Box::pin(async move {
+            let lost = |source| OpenError::Record { source };
+            self.shared
+                .journal
+                .put_plan(Arc::clone(&plan))
+                .await
+                .map_err(|source| lost(RecordError::Append { source }))?;
+            let now = place.clock.now();
+            let created = Run::open(&plan, request, now);
+            let run =
+                Run::begin(plan, now, &created).map_err(|source| OpenError::Replay { source })?;
+            record::record(&self.shared.journal, None, &run, &[created], inbox, now)
+                .await
+                .map_err(lost)?;
+            self.shared.changed(Change::Recorded { run: run.id().clone(), seq: run.seq() });
+            if self.drives {
+                self.activate(run, place).await?;
+            }
+            Ok(())
+        })
     }
 
     /// Loads a run, its chain verified and its machine compared.
@@ -217,30 +221,32 @@ impl Keeper {
     }
 
     /// Tells a run something that changes it: through its driver if it has one, else from its journal.
-    pub async fn tell(
-        self: &Arc<Self>,
-        id: &RunId,
+    pub fn tell<'a>(
+        self: &'a Arc<Self>,
+        id: &'a RunId,
         inbox: Option<(InboxId, CanonicalJson)>,
         make: MakeInput,
-    ) -> Result<(), TellError> {
-        let load = |source| TellError::Load { source: Box::new(source) };
-        let (reply, answer) = oneshot::channel();
-        let tell = Tell { inbox, make, reply };
-        let tell = match self.put(id, Message::Tell(tell)) {
-            Ok(()) => return answer.await.unwrap_or(Err(TellError::DriverGone)),
-            Err(Message::Tell(tell)) => tell,
-            Err(_) => return Err(TellError::DriverGone),
-        };
-        let run = self.load(id).await.map_err(load)?;
-        if self.drives && run.outcome().is_none() {
-            let place = self.place_of(&run).await.map_err(load)?;
-            self.activate(run, place).await.map_err(load)?;
-            return match self.put(id, Message::Tell(tell)) {
-                Ok(()) => answer.await.unwrap_or(Err(TellError::DriverGone)),
-                Err(_) => Err(TellError::DriverGone),
+    ) -> BoxFuture<'a, Result<(), TellError>> {
+        Box::pin(async move {
+            let load = |source| TellError::Load { source: Box::new(source) };
+            let (reply, answer) = oneshot::channel();
+            let tell = Tell { inbox, make, reply };
+            let tell = match self.put(id, Message::Tell(tell)) {
+                Ok(()) => return answer.await.unwrap_or(Err(TellError::DriverGone)),
+                Err(Message::Tell(tell)) => tell,
+                Err(_) => return Err(TellError::DriverGone),
             };
-        }
-        self.tell_from_journal(run, tell).await
+            let run = self.load(id).await.map_err(load)?;
+            if self.drives && run.outcome().is_none() {
+                let place = self.place_of(&run).await.map_err(load)?;
+                self.activate(run, place).await.map_err(load)?;
+                return match self.put(id, Message::Tell(tell)) {
+                    Ok(()) => answer.await.unwrap_or(Err(TellError::DriverGone)),
+                    Err(_) => Err(TellError::DriverGone),
+                };
+            }
+            self.tell_from_journal(run, tell).await
+        })
     }
 
     /// Records a change without driving.
@@ -276,62 +282,71 @@ impl Keeper {
     }
 
     /// Drives a run from now on, unless it is driven already.
-    pub async fn resume(self: &Arc<Self>, id: &RunId) -> Result<(), OpenError> {
-        if self.is_active(id) {
-            return Ok(());
-        }
-        let run = self.load(id).await?;
-        if run.outcome().is_some() {
-            return Ok(());
-        }
-        let place = self.place_of(&run).await?;
-        self.activate(run, place).await
-    }
-
-    async fn activate(self: &Arc<Self>, run: Run, place: Arc<Place>) -> Result<(), OpenError> {
-        let id = run.id().clone();
-        let (own, mailbox) = mpsc::channel(MAILBOX_MAX);
-        {
-            let mut active = self.shared.active();
-            if active.contains_key(&id) {
+    pub fn resume<'a>(self: &'a Arc<Self>, id: &'a RunId) -> BoxFuture<'a, Result<(), OpenError>> {
+        Box::pin(async move {
+            if self.is_active(id) {
                 return Ok(());
             }
-            active.insert(id.clone(), own.clone());
-        }
-        let busy = place.clock.busy();
-        let run = match self.taken_over(run, &place).await {
-            Ok(run) => run,
-            Err(error) => {
-                self.shared.active().remove(&id);
-                return Err(error);
+            let run = self.load(id).await?;
+            if run.outcome().is_some() {
+                return Ok(());
             }
-        };
-        let mut driver = Driver {
-            shared: Arc::clone(&self.shared),
-            place,
-            run,
-            mailbox,
-            own,
-            started: BTreeMap::new(),
-            waiting_for_leases: None,
-            parking: false,
-        };
-        let shared = Arc::clone(&self.shared);
-        tokio::spawn(async move {
-            drop(busy);
-            loop {
-                let end = driver.drive().await;
-                let mut active = shared.active();
-                // Under the lock nobody can put a message in: either it is seen here, or it comes back to its sender.
-                if matches!(end, End::Parked) && !driver.is_told_to_park() && driver.has_mail() {
-                    continue;
+            let place = self.place_of(&run).await?;
+            self.activate(run, place).await
+        })
+    }
+
+    fn activate<'a>(
+        self: &'a Arc<Self>,
+        run: Run,
+        place: Arc<Place>,
+    ) -> BoxFuture<'a, Result<(), OpenError>> {
+        Box::pin(async move {
+            let id = run.id().clone();
+            let (own, mailbox) = mpsc::channel(MAILBOX_MAX);
+            {
+                let mut active = self.shared.active();
+                if active.contains_key(&id) {
+                    return Ok(());
                 }
-                active.remove(&id);
-                driver.close();
-                break;
+                active.insert(id.clone(), own.clone());
             }
-        });
-        Ok(())
+            let busy = place.clock.busy();
+            let run = match self.taken_over(run, &place).await {
+                Ok(run) => run,
+                Err(error) => {
+                    self.shared.active().remove(&id);
+                    return Err(error);
+                }
+            };
+            let mut driver = Driver {
+                shared: Arc::clone(&self.shared),
+                place,
+                run,
+                mailbox,
+                own,
+                started: BTreeMap::new(),
+                waiting_for_leases: None,
+                parking: false,
+            };
+            let shared = Arc::clone(&self.shared);
+            tokio::spawn(async move {
+                drop(busy);
+                loop {
+                    let end = driver.drive().await;
+                    let mut active = shared.active();
+                    // Under the lock nobody can put a message in: either it is seen here, or it comes back to its sender.
+                    if matches!(end, End::Parked) && !driver.is_told_to_park() && driver.has_mail()
+                    {
+                        continue;
+                    }
+                    active.remove(&id);
+                    driver.close();
+                    break;
+                }
+            });
+            Ok(())
+        })
     }
 
     /// Raises the fence unless this very keeper drove the run last.

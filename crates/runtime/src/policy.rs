@@ -17,7 +17,7 @@ const RULE: &str = "practice-confirm-1";
 const GATE_WITHIN: Span = Span::from_mins(30);
 
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum PolicyError {
+pub enum PolicyError {
     #[error("no policy covers environments of class {class:?} in this version")]
     NotCovered { class: EnvironmentClass },
     #[error("the built-in policy is broken")]

@@ -90,6 +90,7 @@ impl Script {
             expires: self.now.plus(Span::from_mins(20)),
             nonce: "0".repeat(32),
             team: Some("team-platform".parse().unwrap()),
+            reason: None,
         })
     }
 

@@ -8,6 +8,7 @@ mod error;
 mod limits;
 mod lower;
 mod steps;
+mod undo;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use crate::clock::Clock;
 use crate::policy;
 
 pub use error::PlanningError;
+pub use undo::undo;
 
 /// Added to the sum of all steps' limits: what people and queues may take.
 const RUN_SLACK: Span = Span::from_mins(60);

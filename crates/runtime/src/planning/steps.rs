@@ -394,7 +394,7 @@ pub(crate) fn nothing() -> BlastRadius {
 }
 
 /// Steps run one after the other: what is lost at once is the worst of them, what is touched is all of them.
-fn merge(all: &mut BlastRadius, more: BlastRadius) {
+pub(crate) fn merge(all: &mut BlastRadius, more: BlastRadius) {
     for target in more.targets {
         if !all.targets.iter().any(|t| t.uid == target.uid) {
             all.targets.push(target);
