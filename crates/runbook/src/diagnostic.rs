@@ -144,11 +144,21 @@ impl Diagnostics {
         }
     }
 
+    /// Adds a mistake that is only put into words if it will be kept: hostile documents have very many.
+    pub(crate) fn add(&mut self, words: impl FnOnce(&Self) -> Diagnostic) {
+        if self.list.len() < DIAGNOSTICS_MAX {
+            let diagnostic = words(self);
+            self.list.push(diagnostic);
+        } else {
+            self.dropped += 1;
+        }
+    }
+
     pub fn list(&self) -> &[Diagnostic] {
         &self.list
     }
 
-    /// How many more were found than are listed.
+    /// How many more were found, at least, than are listed.
     pub fn dropped(&self) -> usize {
         self.dropped
     }

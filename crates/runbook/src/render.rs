@@ -13,6 +13,9 @@ const WIDTH: usize = 100;
 /// A line of a source longer than this is not quoted, in bytes: a hostile file must not flood a screen.
 pub const QUOTED_LINE_BYTES_MAX: usize = 2000;
 
+/// Most of a source that one report looks at, in bytes.
+pub const QUOTED_BYTES_MAX: usize = 16 * 1024;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
     Plain,
@@ -45,10 +48,11 @@ impl Diagnostic {
         };
         let title = level.primary_title(self.title.as_str()).id(self.code.as_str());
         let file = Escaped::line(self.source.file());
-        let shown = self.quotable().then(|| shown_text(self.source.text()));
-        let mut group = match &shown {
-            Some(text) => title.element(self.snippet(text, file.as_str())),
-            None => {
+        let window = self.window();
+        let shown = window.map(|window| shown_text(self.source.slice(window)));
+        let mut group = match (&shown, window) {
+            (Some(text), Some(window)) => title.element(self.snippet(text, window, file.as_str())),
+            _ => {
                 let at = self.source.position(self.place.start);
                 title.element(Origin::path(file.as_str()).line(at.line).char_column(at.column))
             }
@@ -74,26 +78,37 @@ impl Diagnostic {
     fn snippet<'a>(
         &'a self,
         text: &'a str,
+        window: Place,
         file: &'a str,
     ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+        let inside = |place: Place| {
+            let start = place.start.saturating_sub(window.start);
+            range(Place::new(start, place.end.saturating_sub(window.start)), text)
+        };
         let primary = AnnotationKind::Primary
-            .span(range(self.place, text))
+            .span(inside(self.place))
             .label(Some(self.label.as_str()).filter(|l| !l.is_empty()));
         let others = self.others.iter().map(|(place, label)| {
-            AnnotationKind::Context.span(range(*place, text)).label(label.as_str())
+            AnnotationKind::Context.span(inside(*place)).label(label.as_str())
         });
-        Snippet::source(text).path(file).annotation(primary).annotations(others)
+        let line = self.source.position(window.start).line;
+        Snippet::source(text).line_start(line).path(file).annotation(primary).annotations(others)
     }
 
-    /// Whether all lines that would be quoted are short enough.
-    fn quotable(&self) -> bool {
-        std::iter::once(&self.place).chain(self.others.iter().map(|(place, _)| place)).all(
-            |place| {
-                let first = self.source.line_at(place.start);
-                let last = self.source.line_at(place.end);
-                [first, last].iter().all(|line| line.end - line.start <= QUOTED_LINE_BYTES_MAX)
-            },
-        ) && !self.source.text().is_empty()
+    /// The lines from the first to the last place; `None` if there is no line, or one is too long to be quoted, or
+    /// they are too far apart.
+    fn window(&self) -> Option<Place> {
+        if self.source.text().is_empty() {
+            return None;
+        }
+        let others = self.others.iter().map(|(place, _)| *place);
+        let lines: Vec<Place> = std::iter::once(self.place)
+            .chain(others)
+            .flat_map(|p| [self.source.line_at(p.start), self.source.line_at(p.end)])
+            .collect();
+        let quotable = lines.iter().all(|line| line.end - line.start <= QUOTED_LINE_BYTES_MAX);
+        let window = lines.into_iter().reduce(Place::to)?;
+        (quotable && window.end - window.start <= QUOTED_BYTES_MAX).then_some(window)
     }
 
     pub fn json(&self) -> DiagnosticJson {
@@ -121,7 +136,7 @@ impl Diagnostics {
         let mut out: String =
             self.list().iter().map(|d| format!("{}\n\n", d.render(style))).collect();
         if self.dropped() > 0 {
-            out.push_str(&format!("and {} more mistakes; mend these first\n\n", self.dropped()));
+            out.push_str(&format!("and at least {} more; mend these first\n\n", self.dropped()));
         }
         out.pop();
         out

@@ -34,7 +34,17 @@ pub(super) fn limits(node: &Node, runbook: bool, cx: &mut Context<'_>) -> Option
         expires = fields.optional("expires").and_then(|e| positive(&e.value, "`expires`", cx));
     }
     fields.finish(&mut cx.found);
-    Some(Read { limits: Limits { targets, affected, unavailable, zones, rates, environment_rates: Vec::new() }, expires })
+    Some(Read {
+        limits: Limits {
+            targets,
+            affected,
+            unavailable,
+            zones,
+            rates,
+            environment_rates: Vec::new(),
+        },
+        expires,
+    })
 }
 
 /// A duration above zero.

@@ -88,7 +88,7 @@ impl<'n> Fields<'n> {
         for key in keys {
             self.refused.push(key);
             if let Some(entry) = self.entries.iter().find(|e| e.key == **key) {
-                found.push(
+                found.add(|found| {
                     found
                         .at(
                             Code::NotSupported,
@@ -96,8 +96,8 @@ impl<'n> Fields<'n> {
                             format!("`{key}` is not supported by this version"),
                         )
                         .label(format!("{} cannot have it here", self.what))
-                        .help("remove it, or check this document with a version that supports it"),
-                );
+                        .help("remove it, or check this document with a version that supports it")
+                });
             }
         }
     }
@@ -106,17 +106,16 @@ impl<'n> Fields<'n> {
     pub(crate) fn finish(self, found: &mut Diagnostics) {
         let known = |key: &str| self.asked.contains(&key) || self.refused.contains(&key);
         for entry in self.entries.iter().filter(|e| !known(&e.key)) {
-            let left =
-                self.asked.iter().copied().filter(|k| !self.entries.iter().any(|e| e.key == **k));
-            let near = nearest(&entry.key, left);
-            let title = format!("{} has no key `{}`", self.what, shown(&entry.key));
-            found.push(
+            found.add(|found| {
+                let given = |key: &str| self.entries.iter().any(|e| e.key == key);
+                let near = nearest(&entry.key, self.asked.iter().copied().filter(|k| !given(k)));
+                let title = format!("{} has no key `{}`", self.what, shown(&entry.key));
                 found
                     .at(Code::UnknownKey, entry.key_place, title)
                     .label("unknown key")
                     .mean(near)
-                    .note(format!("keys: {}", listed(self.asked.iter().copied()))),
-            );
+                    .note(format!("keys: {}", listed(self.asked.iter().copied())))
+            });
         }
     }
 }
@@ -126,7 +125,8 @@ pub(crate) fn wrong_shape(node: &Node, title: &str, found: &mut Diagnostics) {
         return;
     }
     let label = format!("found {}", node.found());
-    found.push(found.at(Code::WrongShape, first_line(node.place, found), title).label(label));
+    found
+        .add(|found| found.at(Code::WrongShape, first_line(node.place, found), title).label(label));
 }
 
 /// Long values are underlined on their first line only.
@@ -313,12 +313,12 @@ pub(crate) fn one_of<T: Copy>(
         return Some(*value);
     }
     let names = || words.iter().map(|(word, _)| *word);
-    found.push(
+    found.add(|found| {
         found
             .at(Code::NotOneOf, node.place, format!("{what} cannot be `{}`", shown(&scalar.text)))
             .label("not one of the possible words")
             .mean(nearest(&scalar.text, names()))
-            .note(format!("possible: {}", listed(names()))),
-    );
+            .note(format!("possible: {}", listed(names())))
+    });
     None
 }

@@ -17,7 +17,7 @@ const SHOWN_KEY_BYTES: usize = 60;
 pub(crate) fn parse(file: &str, bytes: &[u8]) -> (Option<Node>, Diagnostics) {
     if bytes.len() > DOCUMENT_BYTES_MAX {
         let mut found = Diagnostics::new(Source::new(file, ""));
-        found.push(
+        found.add(|found| {
             found
                 .at(
                     Code::TooLarge,
@@ -27,8 +27,8 @@ pub(crate) fn parse(file: &str, bytes: &[u8]) -> (Option<Node>, Diagnostics) {
                         bytes.len()
                     ),
                 )
-                .help("a runbook is about 25 lines; is this the right file?"),
-        );
+                .help("a runbook is about 25 lines; is this the right file?")
+        });
         return (None, found);
     }
     let text = match std::str::from_utf8(bytes) {
@@ -38,21 +38,21 @@ pub(crate) fn parse(file: &str, bytes: &[u8]) -> (Option<Node>, Diagnostics) {
             let shown = String::from_utf8_lossy(good);
             let mut found = Diagnostics::new(Source::new(file, &shown));
             let end = shown.len();
-            found.push(
+            found.add(|found| {
                 found
                     .at(
                         Code::NotText,
                         Place::new(end, end),
                         format!("byte {end} is not UTF-8: this is not a text file"),
                     )
-                    .help("save the file as UTF-8"),
-            );
+                    .help("save the file as UTF-8")
+            });
             return (None, found);
         }
     };
     let mut found = Diagnostics::new(Source::new(file, text));
     if let Some((at, c)) = text.char_indices().find(|(_, c)| forbidden(*c)) {
-        found.push(
+        found.add(|found| {
             found
                 .at(
                     Code::NotText,
@@ -63,8 +63,8 @@ pub(crate) fn parse(file: &str, bytes: &[u8]) -> (Option<Node>, Diagnostics) {
                     ),
                 )
                 .label("here")
-                .help("delete it; in a double-quoted text write it as an escape"),
-        );
+                .help("delete it; in a double-quoted text write it as an escape")
+        });
         return (None, found);
     }
     let root = Builder { found: &mut found, stack: Vec::new(), root: None, documents: 0 }.run(text);
@@ -118,6 +118,10 @@ impl Builder<'_> {
                     if !self.event(event, span) {
                         return None;
                     }
+                    // A document that is nothing but mistakes is not read to its end.
+                    if self.found.dropped() > 0 {
+                        return None;
+                    }
                 }
                 Err(error) => {
                     let open =
@@ -132,11 +136,11 @@ impl Builder<'_> {
             }
         }
         if self.root.is_none() {
-            self.found.push(
-                self.found
+            self.found.add(|found| {
+                found
                     .at(Code::OneDocument, Place::default(), "the file holds no document")
-                    .help("begin with `apiVersion: steadyhand.dev/v1` and `kind: Runbook`"),
-            );
+                    .help("begin with `apiVersion: steadyhand.dev/v1` and `kind: Runbook`")
+            });
         }
         self.root
     }
@@ -146,20 +150,20 @@ impl Builder<'_> {
         match event {
             Event::DocumentStart(..) => return self.document(place(span)),
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
-                self.found.push(
-                    self.found
+                self.found.add(|found| {
+                    found
                         .at(Code::Alias, place(span), "aliases are not accepted")
                         .label("a word that begins with `*` is a YAML alias")
-                        .help("write the value out; to begin a text with `*`, quote it"),
-                );
+                        .help("write the value out; to begin a text with `*`, quote it")
+                });
                 self.add(Node { place: place(span), kind: NodeKind::Bad });
             }
-            Event::Anchor(..) => self.found.push(
-                self.found
+            Event::Anchor(..) => self.found.add(|found| {
+                found
                     .at(Code::Alias, place(span), "anchors are not accepted")
                     .label("a word that begins with `&` is a YAML anchor")
-                    .help("write each value where it is used; to begin a text with `&`, quote it"),
-            ),
+                    .help("write each value where it is used; to begin a text with `&`, quote it")
+            }),
             Event::Scalar(text, style, _, tag) => {
                 let at = place(span);
                 let scalar = Scalar {
@@ -169,7 +173,7 @@ impl Builder<'_> {
                     place: at,
                 };
                 let kind = if tag.is_some() {
-                    self.tag(span, at);
+                    self.found.add(|found| tagged(found, span, at));
                     NodeKind::Bad
                 } else {
                     NodeKind::Scalar(scalar)
@@ -194,39 +198,19 @@ impl Builder<'_> {
         if self.documents == 1 {
             return true;
         }
-        self.found.push(
-            self.found
+        self.found.add(|found| {
+            found
                 .at(Code::OneDocument, at, "a file holds one document")
                 .label("a second one begins here")
-                .help("put each document into its own file"),
-        );
+                .help("put each document into its own file")
+        });
         false
     }
 
-    fn tag(&mut self, span: Span, content: Place) {
-        let at = span.tag_span().map_or(content, place);
-        let whole = self.found.source().slice(at.to(content)).trim_end().to_owned();
-        let mut diagnostic = self
-            .found
-            .at(Code::Tag, at, "YAML tags are not accepted")
-            .label("a word that begins with `!` is a YAML tag");
-        let one_line =
-            !whole.contains('\n') && whole.len() < SHOWN_KEY_BYTES && !whole.starts_with("!!");
-        if one_line && !whole.contains(['"', '{', '[']) {
-            diagnostic = diagnostic
-                .help(format!("if it is an expression, quote it: \"{whole}\""))
-                .replace(at.to(content), format!("\"{whole}\""));
-        } else {
-            diagnostic = diagnostic
-                .help("delete the tag; if it begins an expression, quote the whole expression");
-        }
-        self.found.push(diagnostic);
-    }
-
-    fn open(&mut self, span: Span, tagged: bool, kind: OpenKind) -> bool {
+    fn open(&mut self, span: Span, has_tag: bool, kind: OpenKind) -> bool {
         let at = place(span);
-        if tagged {
-            self.tag(span, at);
+        if has_tag {
+            self.found.add(|found| tagged(found, span, at));
         }
         if self.stack.len() >= DOCUMENT_DEPTH_MAX {
             self.found.push(too_deep(self.found, at));
@@ -274,6 +258,25 @@ impl Builder<'_> {
     }
 }
 
+fn tagged(found: &Diagnostics, span: Span, content: Place) -> Diagnostic {
+    let at = span.tag_span().map_or(content, place);
+    let whole = found.source().slice(at.to(content)).trim_end().to_owned();
+    let mut diagnostic = found
+        .at(Code::Tag, at, "YAML tags are not accepted")
+        .label("a word that begins with `!` is a YAML tag");
+    let one_line =
+        !whole.contains('\n') && whole.len() < SHOWN_KEY_BYTES && !whole.starts_with("!!");
+    if one_line && !whole.contains(['"', '{', '[']) {
+        diagnostic = diagnostic
+            .help(format!("if it is an expression, quote it: \"{whole}\""))
+            .replace(at.to(content), format!("\"{whole}\""));
+    } else {
+        diagnostic = diagnostic
+            .help("delete the tag; if it begins an expression, quote the whole expression");
+    }
+    diagnostic
+}
+
 fn read_key(
     found: &mut Diagnostics,
     keys: &mut HashMap<String, Place>,
@@ -292,16 +295,16 @@ fn read_key(
         return (String::new(), node.place, false);
     };
     if scalar.text == "<<" {
-        found.push(
+        found.add(|found| {
             found
                 .at(Code::Alias, node.place, "merge keys are not accepted")
                 .label("`<<` is a YAML merge key")
-                .help("write the keys out"),
-        );
+                .help("write the keys out")
+        });
         return (scalar.text, node.place, false);
     }
     if let Some(first) = keys.get(&scalar.text) {
-        found.push(
+        found.add(|found| {
             found
                 .at(
                     Code::DuplicateKey,
@@ -310,8 +313,8 @@ fn read_key(
                 )
                 .label("again here")
                 .other(*first, "first here")
-                .help("delete one of them; nothing says which of the two is meant"),
-        );
+                .help("delete one of them; nothing says which of the two is meant")
+        });
         return (scalar.text, node.place, false);
     }
     keys.insert(scalar.text.clone(), node.place);

@@ -3,7 +3,8 @@
 use steadyhand_model::catalogue::ReadSpec;
 use steadyhand_model::types::Type;
 
-use super::{Checker, Class, class, shown};
+use super::Checker;
+use super::types::{Class, class, shown};
 use crate::code::Code;
 use crate::expr::ast::{Expr, ExprKind, Literal};
 use crate::expr::functions::{BUILT_IN, BuiltIn};
@@ -172,30 +173,22 @@ impl Checker<'_> {
 fn extreme(function: BuiltIn, types: &[Type]) -> Type {
     match types.first() {
         Some(Type::Integer { .. } | Type::Size) => {
-            let bounds: Vec<(Option<i64>, Option<i64>)> = types
+            let (lows, highs): (Vec<Option<i64>>, Vec<Option<i64>>) = types
                 .iter()
                 .map(|t| match t {
                     Type::Integer { min, max } => (*min, *max),
                     _ => (None, None),
                 })
-                .collect();
-            let all = |pick: fn(&(Option<i64>, Option<i64>)) -> Option<i64>| -> Option<Vec<i64>> {
-                bounds.iter().map(pick).collect()
-            };
-            let any = |pick: fn(&(Option<i64>, Option<i64>)) -> Option<i64>| {
-                bounds.iter().filter_map(pick)
-            };
+                .unzip();
+            // Only if all are known do they bound the result on their far side.
+            let all = |bounds: &[Option<i64>]| bounds.iter().copied().collect::<Option<Vec<i64>>>();
             if function == BuiltIn::Min {
                 // The least of some values is at most the smallest known upper bound.
-                Type::Integer {
-                    min: all(|b| b.0).and_then(|v| v.into_iter().min()),
-                    max: any(|b| b.1).min(),
-                }
+                let min = all(&lows).and_then(|v| v.into_iter().min());
+                Type::Integer { min, max: highs.into_iter().flatten().min() }
             } else {
-                Type::Integer {
-                    min: any(|b| b.0).max(),
-                    max: all(|b| b.1).and_then(|v| v.into_iter().max()),
-                }
+                let max = all(&highs).and_then(|v| v.into_iter().max());
+                Type::Integer { min: lows.into_iter().flatten().max(), max }
             }
         }
         Some(other) => other.clone(),
