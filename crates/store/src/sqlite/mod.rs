@@ -257,3 +257,6 @@ impl Journal for SqliteJournal {
         self.ask(move |db| reads::holders(db, targets))
     }
 }
+
+#[cfg(test)]
+mod tests;
