@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::tidy::Broken;
-use crate::tidy::rust::Kind;
-use crate::tidy::tree::Tree;
+use crate::tidy::rust::{Kind, reads};
+use crate::tidy::tree::{File, Tree};
 
 const PAGES: &str = "docs/errors/";
 
@@ -22,20 +22,17 @@ fn codes(text: &str) -> Vec<String> {
     codes
 }
 
-/// A code in a crate, a page in `docs/errors`: both or neither. A code is written as a text once: where it is defined.
+/// A code in a crate, a page in `docs/errors`: both or neither, and one file that defines it.
 pub(super) fn error_page(tree: &Tree) -> Vec<Broken> {
     let mut broken = Vec::new();
+    // Each code with the places that define it; none where it is only mentioned.
     let mut used: BTreeMap<String, Vec<(String, usize)>> = BTreeMap::new();
     for file in tree.rust().filter(|file| file.path.starts_with("crates/")) {
-        for (_, token) in file.code().filter(|(_, token)| token.kind == Kind::Text) {
-            let found = codes(&token.text);
-            // A whole text that is a code defines it; a code inside a longer text is a mention.
-            let defines = found.first().is_some_and(|code| *code == token.text);
-            for code in found {
-                let places = used.entry(code).or_default();
-                if defines {
-                    places.push((file.path.clone(), token.line));
-                }
+        for (code, line, defines) in codes_of(file) {
+            let places = used.entry(code).or_default();
+            // One file may give a code to several cases of one thing; two files cannot know of one another.
+            if defines && places.iter().all(|(path, _)| *path != file.path) {
+                places.push((file.path.clone(), line));
             }
         }
     }
@@ -46,7 +43,9 @@ pub(super) fn error_page(tree: &Tree) -> Vec<Broken> {
             broken.push(Broken::new(file, line, format!("{code} has no page {page}")));
         }
         for (file, line) in places.iter().skip(1) {
-            broken.push(Broken::new(file, *line, format!("{code} is defined more than once")));
+            let first = places.first().map_or("", |(file, _)| file.as_str());
+            let what = format!("{code} is defined in {first} already");
+            broken.push(Broken::new(file, *line, what));
         }
     }
     for file in tree.files.iter().filter(|file| file.path.starts_with(PAGES)) {
@@ -59,6 +58,26 @@ pub(super) fn error_page(tree: &Tree) -> Vec<Broken> {
         }
     }
     broken
+}
+
+/// The codes in a file's own code: which, where, and whether they are defined there and not only mentioned.
+fn codes_of(file: &File) -> Vec<(String, usize, bool)> {
+    let mut found = Vec::new();
+    let numbered =
+        (0..file.tokens.len()).any(|at| reads(&file.tokens, at, &["struct", "ProblemCode"]));
+    for (at, token) in file.code() {
+        if token.kind == Kind::Text {
+            // A whole text that is a code defines it; a code inside a longer text is a mention.
+            for code in codes(&token.text) {
+                let defines = code == token.text;
+                found.push((code, token.line, defines));
+            }
+        } else if numbered && reads(&file.tokens, at, &["Self", "=", "Self", "("]) {
+            let number = file.tokens.get(at + 4).and_then(|number| number.text.parse::<u16>().ok());
+            found.extend(number.map(|number| (format!("SH{number:04}"), token.line, true)));
+        }
+    }
+    found
 }
 
 /// Beginnings of paths of this repository, as documents write them between backticks.

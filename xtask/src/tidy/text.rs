@@ -100,6 +100,8 @@ pub(super) fn string_error(tree: &Tree) -> Vec<Broken> {
         for (at, token) in file.code() {
             let what = if reads(tokens, at, &["Result", "<"]) && ends_in_text(tokens, at + 1) {
                 "a text as error: make an enum named after the operation"
+            } else if reads(tokens, at, &["#", "[", "error", "("]) && repeats(tokens, at + 1) {
+                "the message repeats its source, which is printed after it"
             } else if reads(tokens, at, &["map_err", "(", "|"]) && makes_text(tokens, at + 1) {
                 "an error is turned into a text: keep it as the source"
             } else {
@@ -109,6 +111,15 @@ pub(super) fn string_error(tree: &Tree) -> Vec<Broken> {
         }
     }
     broken
+}
+
+/// Whether the message in the attribute that opens at `open` prints the source.
+fn repeats(tokens: &[Token], open: usize) -> bool {
+    let end = after_group(tokens, open);
+    tokens.iter().take(end).skip(open).any(|token| {
+        token.kind == Kind::Text
+            && (token.text.contains("{source}") || token.text.contains("{source:"))
+    })
 }
 
 /// Whether the last type argument of the list that opens at `open` is a text.
@@ -255,11 +266,10 @@ fn asserts(tokens: &[Token], at: usize) -> bool {
 }
 
 /// Words of places and people outside this repository.
-const OUTSIDE: [&str; 14] = [
+const OUTSIDE: [&str; 13] = [
     concat!("/wo", "rk/"),
     concat!("/tmp/", "brief"),
     concat!("/ro", "ot/"),
-    concat!("/ho", "me/"),
     concat!("..", "/shared"),
     concat!("design", "/0"),
     concat!("design", "/1"),

@@ -150,7 +150,7 @@ pub(super) fn runs<'a>(history: &'a History, findings: &mut Vec<Finding>) -> Vec
                 property: Property::S7,
                 run: Some(id.clone()),
                 seq: Some(row.seq),
-                what: what.to_string(),
+                what: told(&what),
             }),
         }
     }
@@ -194,8 +194,19 @@ pub(super) fn runs<'a>(history: &'a History, findings: &mut Vec<Finding>) -> Vec
 enum EventError {
     #[error("the event is not of version 1")]
     Version,
-    #[error("the event cannot be read: {source}")]
-    Form { source: serde_json::Error },
+    #[error("the event cannot be read")]
+    Form {
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// An error with its causes on one line.
+fn told(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", told(source)),
+        None => error.to_string(),
+    }
 }
 
 fn read_event(row: &Row) -> Result<Event, EventError> {
