@@ -12,8 +12,8 @@ use rmcp::model::{
     ProtocolVersion, RequestId, RequestMetaObject, ServerResult, Tool,
 };
 use rmcp::service::{
-    ClientInitializeError, ClientLifecycleMode, ClientServiceExt as _, NotificationContext, Peer,
-    PeerRequestOptions, RequestContext, RunningService, ServiceError,
+    ClientInitializeError, ClientLifecycleMode, ClientServiceExt as _, Peer, PeerRequestOptions,
+    RequestContext, RunningService, ServiceError,
 };
 use rmcp::{ClientHandler, RoleClient};
 use serde_json::{Map, Value as Json};
@@ -65,7 +65,7 @@ pub(crate) enum AskError {
     #[error("no answer within {within}")]
     Timeout { within: Span },
     /// It was sent, and the server went away.
-    #[error("the server {how} before it answered")]
+    #[error("the server went away before it answered: it {how}")]
     Lost { how: String },
     /// Something came that is no answer.
     #[error("{why}")]
@@ -121,13 +121,12 @@ impl Connection {
             return Err(OpenError::Pipes);
         };
         let news = Arc::new(News::default());
-        let ears = Ears { news: Arc::clone(&news) };
         let lifecycle = ClientLifecycleMode::Auto {
             preferred_versions: vec![ProtocolVersion::V_2026_07_28],
             legacy_version: Some(ProtocolVersion::LATEST_WITH_INITIALIZE),
         };
         let begun =
-            ears.serve_with_lifecycle(Wire::new(stdout, stdin, Arc::clone(&news)), lifecycle);
+            Ears.serve_with_lifecycle(Wire::new(stdout, stdin, Arc::clone(&news)), lifecycle);
         match tokio::time::timeout(duration(within), begun).await {
             Ok(Ok(running)) => Ok(Self { child, running, news }),
             Ok(Err(source)) => {
@@ -307,19 +306,13 @@ impl Drop for Abandoned<'_> {
 }
 
 /// What the host hears. It offers nothing: no sampling, no elicitation, no roots.
-#[derive(Debug, Clone)]
-struct Ears {
-    news: Arc<News>,
-}
+#[derive(Debug, Clone, Copy)]
+struct Ears;
 
 impl ClientHandler for Ears {
     fn get_info(&self) -> ClientConfig {
         let name = Implementation::new("steady", env!("CARGO_PKG_VERSION"));
         ClientConfig::new(ClientCapabilities::default(), name)
-    }
-
-    async fn on_tool_list_changed(&self, _context: NotificationContext<RoleClient>) {
-        self.news.stale.store(true, Ordering::Release);
     }
 
     #[expect(deprecated, reason = "its default answer offers an empty list; this refuses")]

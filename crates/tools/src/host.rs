@@ -82,9 +82,9 @@ impl ServerCommand {
 /// How long servers may take, on the real clock. A call that acts is bounded by its own plan instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
-    /// From the start of a program to the end of the handshake. A silent legacy server costs 10 s of it.
+    /// From the start of a program to the end of the handshake, and again for a list of its tools. A silent legacy
+    /// server costs 10 s of it.
     pub start: Span,
-    /// A read, or a list of tools.
     pub read: Span,
     /// A dry run.
     pub plan: Span,
@@ -187,9 +187,10 @@ impl Host {
         self.stopping.send_replace(true);
         let all = self.readers.values().chain(self.executors.values());
         let stops = all.map(|instance| async move {
-            let report = instance.stop(ladder).await?;
             let InstanceName { server, role, .. } = &instance.name;
-            Some(Stopped { role: *role, server: server.clone(), report })
+            let reports = instance.stop(ladder).await.into_iter();
+            let stopped = |report| Stopped { role: *role, server: server.clone(), report };
+            reports.map(stopped).collect::<Vec<_>>()
         });
         join_all(stops).await.into_iter().flatten().collect()
     }

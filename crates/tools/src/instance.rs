@@ -1,8 +1,9 @@
 //! One instance of one server: its process, started when it is first needed and again when it has died.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
+use futures_util::future::join_all;
 use steadyhand_model::catalogue::ServerSpec;
 use steadyhand_model::catalogue::schema::ToolForm;
 use steadyhand_model::ids::{EnvironmentName, ServerId};
@@ -61,6 +62,18 @@ struct Slot {
     /// The tools at first sight: a new process of the same server must show the same.
     pins: Option<Pins>,
     state: State,
+    /// Processes that were given up while somebody may still wait for them: a stop ends these too.
+    former: Vec<Weak<Connection>>,
+}
+
+impl Slot {
+    /// The next question starts a new process. Whoever still waits for this one may.
+    fn put_down(&mut self) {
+        if let State::Up(connection) = std::mem::replace(&mut self.state, State::Down) {
+            self.former.retain(|former| former.strong_count() > 0);
+            self.former.push(Arc::downgrade(&connection));
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -89,7 +102,7 @@ impl Instance {
         stopping: watch::Receiver<bool>,
     ) -> Self {
         let demanded = pins::demanded(spec, name.role);
-        let slot = Mutex::new(Slot { pins: None, state: State::Down });
+        let slot = Mutex::new(Slot { pins: None, state: State::Down, former: Vec::new() });
         Self { name, command, demanded, patience, stopping, slot }
     }
 
@@ -116,11 +129,11 @@ impl Instance {
         if let Some(connection) = self.known(&mut slot, look).await? {
             return Ok(connection);
         }
-        slot.state = State::Down;
+        slot.put_down();
         let opened = Connection::open(&self.command, self.patience.start).await;
         let connection = Arc::new(opened.map_err(ReadyError::Open)?);
         tracing::debug!(instance = %self.name, ?connection, "a tool server was started");
-        let listed = connection.tools(self.patience.read).await;
+        let listed = connection.tools(self.patience.start).await;
         let listed = listed.map_err(|source| ReadyError::List { source })?;
         self.judge(&mut slot, &listed)?;
         slot.state = State::Up(Arc::clone(&connection));
@@ -142,7 +155,7 @@ impl Instance {
         if !connection.take_stale() && look == Look::IfStale {
             return Ok(Some(connection));
         }
-        match connection.tools(self.patience.read).await {
+        match connection.tools(self.patience.start).await {
             Ok(listed) => self.judge(slot, &listed).map(|()| Some(connection)),
             Err(error) => {
                 tracing::warn!(instance = %self.name, %error, "a tool server is given up");
@@ -159,31 +172,32 @@ impl Instance {
             }
             Err(error) => {
                 tracing::error!(instance = %self.name, why = told_error(&error), "a tool server is refused");
+                slot.put_down();
                 slot.state = State::Refused(error.clone());
                 Err(ReadyError::Pins(error))
             }
         }
     }
 
-    /// Gives a process up that did not answer: the next question starts another. Whoever still waits for it may.
+    /// Gives a process up that did not answer.
     pub(crate) async fn give_up(&self, connection: &Arc<Connection>) {
         let mut slot = self.slot.lock().await;
         if matches!(&slot.state, State::Up(current) if Arc::ptr_eq(current, connection)) {
-            slot.state = State::Down;
+            slot.put_down();
         }
     }
 
-    /// Ends the process and everything that it started. None: nothing ran.
-    pub(crate) async fn stop(&self, ladder: &Ladder) -> Option<StopReport> {
+    /// Ends the processes and everything that they started; empty if none ran.
+    pub(crate) async fn stop(&self, ladder: &Ladder) -> Vec<StopReport> {
         let mut slot = self.slot.lock().await;
-        let state = std::mem::replace(&mut slot.state, State::Down);
-        match state {
-            State::Up(connection) => Some(connection.stop(ladder).await),
-            State::Down => None,
-            State::Refused(error) => {
-                slot.state = State::Refused(error);
-                None
-            }
-        }
+        let current = match &slot.state {
+            State::Up(connection) => Some(Arc::clone(connection)),
+            State::Down | State::Refused(_) => None,
+        };
+        let former = std::mem::take(&mut slot.former);
+        let all: Vec<Arc<Connection>> =
+            former.iter().filter_map(Weak::upgrade).chain(current).collect();
+        drop(slot);
+        join_all(all.iter().map(|connection| connection.stop(ladder))).await
     }
 }

@@ -167,8 +167,10 @@ fn scheme(rest: &str) -> Option<Secret> {
         let head = rest.get(..scheme.len())?;
         head.eq_ignore_ascii_case(scheme).then_some(scheme.len())
     })?;
-    let length = run(rest.get(kept..)?, |c| !c.is_whitespace() && !"\"',;".contains(c));
-    (length >= SCHEME_CHARS).then_some(Secret { kept, all: kept + length })
+    let credential = rest.get(kept..)?;
+    let length = run(credential, |c| !c.is_whitespace() && !"\"',;".contains(c));
+    let hidden = credential.get(..length) == Some(MARK);
+    (length >= SCHEME_CHARS && !hidden).then_some(Secret { kept, all: kept + length })
 }
 
 /// `password=…`, `"token": "…"`, `--secret …`, `Authorization: …`
@@ -189,12 +191,15 @@ fn named(rest: &str) -> Option<Secret> {
         _ => return None,
     };
     at += run(rest.get(at..)?, |c| c == ' ');
-    let length = value(rest.get(at..)?, whole_line);
-    (length > 0).then_some(Secret { kept: at, all: at + length })
+    let value = rest.get(at..)?;
+    let length = value_length(value, whole_line);
+    // Hidden already: what is told twice reads the same.
+    let hidden = value.get(..length) == Some(MARK);
+    (length > 0 && !hidden).then_some(Secret { kept: at, all: at + length })
 }
 
 /// The length of a value: quoted to its closing quote, else to a blank or a mark that ends it.
-fn value(text: &str, whole_line: bool) -> usize {
+fn value_length(text: &str, whole_line: bool) -> usize {
     let first = text.strip_prefix('\\').unwrap_or(text).chars().next();
     if let Some(quote @ ('"' | '\'')) = first {
         let open = text.find(quote).unwrap_or(0) + 1;
@@ -212,7 +217,9 @@ fn value(text: &str, whole_line: bool) -> usize {
     if whole_line {
         return run(text, |c| !matches!(c, '\n' | '\r' | '"'));
     }
-    run(text, |c| !c.is_whitespace() && !",;&)}]\"'".contains(c))
+    let hidden = if text.starts_with(MARK) { MARK.len() } else { 0 };
+    let tail = text.get(hidden..).unwrap_or_default();
+    hidden + run(tail, |c| !c.is_whitespace() && !",;&)}]\"'".contains(c))
 }
 
 fn known_token(rest: &str) -> Option<Secret> {
@@ -221,17 +228,28 @@ fn known_token(rest: &str) -> Option<Secret> {
     (all >= TOKEN_CHARS).then_some(Secret { kept: 0, all })
 }
 
-/// A long run of one word: plain hexadecimal, or letters of both cases with digits. A name made by a cluster has
-/// small letters and dashes, and a uid has dashes: these stay.
+/// A long run of one word: plain hexadecimal, or letters of both cases and digits in disorder. A name made by a cluster
+/// has small letters and dashes, a uid has dashes, and a path is in order: these stay.
 fn long(rest: &str) -> Option<Secret> {
     let all = run(rest, |c| c.is_ascii_alphanumeric() || "+/_-".contains(c));
     let word = rest.get(..all)?;
-    let has = |fits: fn(&char) -> bool| word.chars().any(|c| fits(&c));
     let hexadecimal = word.bytes().all(|b| b.is_ascii_hexdigit());
-    let mixed =
-        has(char::is_ascii_lowercase) && has(char::is_ascii_uppercase) && has(char::is_ascii_digit);
     let padding = run(rest.get(all..)?, |c| c == '=');
-    (all >= LONG_CHARS && (hexadecimal || mixed)).then_some(Secret { kept: 0, all: all + padding })
+    let secret = all >= LONG_CHARS && (hexadecimal || disordered(word));
+    secret.then_some(Secret { kept: 0, all: all + padding })
+}
+
+/// Whether small letters, capitals and digits are all there and follow one another as by chance: by chance six of ten
+/// neighbours differ in kind, in words at most three of ten do.
+fn disordered(word: &str) -> bool {
+    let kinds: [fn(&u8) -> bool; 3] =
+        [u8::is_ascii_lowercase, u8::is_ascii_uppercase, u8::is_ascii_digit];
+    let kind = |byte: &u8| kinds.iter().position(|is| is(byte));
+    let present = kinds.iter().all(|is| word.as_bytes().iter().any(is));
+    let neighbours = word.as_bytes().iter().zip(word.as_bytes().iter().skip(1));
+    let differ =
+        neighbours.filter(|(a, b)| matches!((kind(a), kind(b)), (Some(a), Some(b)) if a != b));
+    present && differ.count() * 10 >= word.len() * 3
 }
 
 #[cfg(test)]

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rmcp::RoleClient;
-use rmcp::model::{ErrorCode, ErrorData, GetExtensions as _, JsonRpcMessage, RequestId};
+use rmcp::model::{
+    ErrorCode, ErrorData, GetExtensions as _, JsonRpcMessage, RequestId, ServerNotification,
+};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -193,6 +195,10 @@ where
                 },
             };
             self.clear();
+            if heard.as_ref().is_some_and(changes_tools) {
+                // Here, before any later answer is handed out: whoever asks next looks first.
+                self.news.stale.store(true, Ordering::Release);
+            }
             if heard.is_some() {
                 return heard;
             }
@@ -203,6 +209,14 @@ where
         drop(self.write.lock().await.take());
         Ok(())
     }
+}
+
+fn changes_tools(message: &RxJsonRpcMessage<RoleClient>) -> bool {
+    matches!(
+        message,
+        JsonRpcMessage::Notification(said)
+            if matches!(said.notification, ServerNotification::ToolListChangedNotification(_))
+    )
 }
 
 /// The ticket that came with a request, if it is one that somebody counts on.

@@ -28,6 +28,12 @@ fn secrets_are_hidden_and_words_stay() {
         ("blob QUJDabc123QUJDabc123QUJDabc123Qw==", "blob [redacted]"),
         ("pod checkout-7d9f8b6c5d-x2x4z is gone", "pod checkout-7d9f8b6c5d-x2x4z is gone"),
         ("uid 0b7c1f0e-6c2f-4f0e-9d43-0a1b2c3d4e5f", "uid 0b7c1f0e-6c2f-4f0e-9d43-0a1b2c3d4e5f"),
+        (
+            "lease of production/kubernetes/Deployment/0b7c-1",
+            "lease of production/kubernetes/Deployment/0b7c-1",
+        ),
+        ("key wJalrXUtn5EMI/K7MDENG/bPxRf1CYzX9MPqEKeY", "key [redacted]"),
+        ("password=[redacted]hunter2", "password=[redacted]"),
         ("the token is missing", "the token is missing"),
         ("größe: 東京", "größe: 東京"),
     ]
@@ -37,6 +43,7 @@ fn secrets_are_hidden_and_words_stay() {
     .collect();
     for (text, want) in cases {
         assert_eq!(redact(&text), want);
+        assert_eq!(redact(&want), want, "redacted twice");
     }
 }
 
