@@ -1,5 +1,7 @@
 //! Arguments against the table: strict, nothing unknown, nothing left out, no value that could not be read.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use steadyhand_model::canonical::{CanonicalError, CanonicalJson};
 use steadyhand_model::catalogue::{ActionSpec, Catalogue};
@@ -8,11 +10,18 @@ use steadyhand_model::value::{Value, ValueError};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ArgumentError {
-    #[error("the arguments are not of the declared form: {source}")]
+    #[error("the arguments are not of the declared form")]
     Form {
-        // Shown in the text: it is the answer to the caller, not a cause to look up.
+        #[source]
         source: ValueError,
     },
+    #[error("the request is not of the declared form")]
+    Request {
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error("the request is written in another form than the declared one")]
+    Spelling,
     #[error("an argument must be a value, not `cannot_tell`")]
     CannotTell,
     #[error("the arguments cannot be written as canonical JSON")]
@@ -33,6 +42,20 @@ pub(crate) fn call_type(action: &ActionSpec, catalogue: &Catalogue) -> Type {
 /// The form of arguments as a runbook gives them.
 pub(crate) fn given_type(fields: &[Field], catalogue: &Catalogue) -> Type {
     catalogue.argument(&Type::Record { fields: fields.to_vec() })
+}
+
+/// Reads a message of the contract, and only as we would write it: a list in the place of an object, which the JSON
+/// library takes for one, is refused.
+pub(crate) fn exact<T: DeserializeOwned + Serialize>(json: Json) -> Result<T, ArgumentError> {
+    let canonical = |source| ArgumentError::Canonical { source };
+    let sent = CanonicalJson::of(&json).map_err(canonical)?;
+    let read: T =
+        serde_json::from_value(json).map_err(|source| ArgumentError::Request { source })?;
+    if CanonicalJson::of(&read).map_err(canonical)? == sent {
+        Ok(read)
+    } else {
+        Err(ArgumentError::Spelling)
+    }
 }
 
 /// Checks arguments and gives their canonical form.

@@ -19,7 +19,7 @@ use steadyhand_model::time::Timestamp;
 use steadyhand_model::types::Type;
 use steadyhand_model::value::Value;
 
-use crate::arguments::{self, ArgumentError};
+use crate::arguments::{self, ArgumentError, exact};
 use crate::capability::{AuthorityKey, Guard};
 use crate::door::{Door, Noise, Role, Served};
 use crate::toolbox::{Request, Toolbox, Verb};
@@ -127,9 +127,9 @@ impl Desk {
         arguments: Json,
         now: Option<Timestamp>,
     ) -> Settled {
-        let request: PlanRequest = match serde_json::from_value(arguments) {
+        let request: PlanRequest = match exact(arguments) {
             Ok(request) => request,
-            Err(error) => return Settled::BadArguments(reason(&error.to_string())),
+            Err(error) => return Settled::BadArguments(told(&error)),
         };
         match arguments::check(&request.args.to_json(), given, &self.catalogue) {
             Err(error) => Settled::BadArguments(told(&error)),
@@ -144,9 +144,9 @@ impl Desk {
         arguments: Json,
         now: Option<Timestamp>,
     ) -> Served<ApplyReply> {
-        let request: ApplyRequest = match serde_json::from_value(arguments) {
+        let request: ApplyRequest = match exact(arguments) {
             Ok(request) => request,
-            Err(error) => return refused(RefusalKind::Invalid, &error.to_string()),
+            Err(error) => return refused(RefusalKind::Invalid, &told(&error)),
         };
         if let Err(error) = self.check_call(action, call, &request.call) {
             return refused(RefusalKind::Invalid, &told(&error));
@@ -182,9 +182,9 @@ impl Desk {
         let unknown = |why: String| {
             Served::Reply(ProbeReply { verdict: ProbeVerdict::Unknown { why: reason(&why) } })
         };
-        let request: ProbeRequest = match serde_json::from_value(arguments) {
+        let request: ProbeRequest = match exact(arguments) {
             Ok(request) => request,
-            Err(error) => return unknown(error.to_string()),
+            Err(error) => return unknown(told(&error)),
         };
         match self.check_call(action, call, &request.call) {
             Err(error) => unknown(told(&error)),
@@ -208,8 +208,15 @@ fn refused(kind: RefusalKind, why: &str) -> Served<ApplyReply> {
     Served::Reply(ApplyReply { outcome: Outcome::NotDone(refusal), took: None })
 }
 
+/// The whole chain: it is the answer, and the caller has nothing else to look at.
 fn told(error: &ArgumentError) -> String {
-    reason(&error.to_string())
+    let mut text = error.to_string();
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    reason(&text)
 }
 
 /// Reasons may quote the caller's own bytes.

@@ -124,7 +124,7 @@ pub enum FaultError {
 }
 
 /// The names that [`Fault::from_str`] knows.
-pub const FAULT_NAMES: [&str; 17] = [
+pub const FAULT_NAMES: [&str; 18] = [
     "slow",
     "busy",
     "conflict",
@@ -142,6 +142,7 @@ pub const FAULT_NAMES: [&str; 17] = [
     "flapping",
     "kill",
     "kill-before",
+    "unreadable",
 ];
 
 /// `NAME`, `NAME@NTH`, and for `slow` and `late` also `NAME:DURATION`: `lost`, `kill@2`, `slow:3s@1`.
@@ -173,6 +174,10 @@ impl FromStr for Fault {
             "drift" => {
                 on = Verb::Plan;
                 FaultKind::Drift
+            }
+            "unreadable" => {
+                on = Verb::Read;
+                failing(RefusalKind::Forbidden)
             }
             "permission" => {
                 times = u32::MAX;

@@ -3,17 +3,15 @@
 use std::path::PathBuf;
 
 use rustix::process::Pid;
+use steadyhand_contract::capability::AuthorityKey;
 use steadyhand_contract::door::Role;
-use steadyhand_contract::serve::{Options as Serving, ServeError};
+use steadyhand_contract::serve::{Options as Serving, RealClock, ServeError};
 use steadyhand_model::catalogue::Catalogue;
 use steadyhand_model::ids::ServerId;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::door::PracticeDoor;
 use crate::world_file::{WorldFile, WorldFileError};
-
-pub use steadyhand_contract::capability::AuthorityKey;
-pub use steadyhand_contract::serve::RealClock;
 
 /// What one instance is given when it is started.
 #[derive(Debug)]

@@ -1,4 +1,5 @@
 //! Placeholder.
 
+pub mod contract_suite;
 pub mod judge;
 pub mod store_suite;

@@ -13,7 +13,7 @@ use steadyhand_model::ids::{ActionId, Uid};
 use steadyhand_model::outcome::{ProbeVerdict, Receipt, Refusal, RefusalKind};
 use steadyhand_model::reading::Call;
 
-use super::objects::{Key, Template, Workload};
+use super::objects::{Key, Revision, Template, Workload};
 use super::read::WorkloadRef;
 use super::{World, WorldError, control};
 use crate::line::AttemptRef;
@@ -234,13 +234,17 @@ impl World {
                 if found.digest == template_digest {
                     return Ok(ProbeVerdict::NotDone);
                 }
-                match found.revisions.iter().find(|r| ours(&r.template)) {
+                // Our template would be kept as a revision after the expected one. One that is older is the mark of
+                // an earlier restart from the same template.
+                let expected = found.revisions.iter().find(|r| r.digest == template_digest);
+                let Some(expected) = expected else {
+                    let why = "the revisions since then are no longer kept".into();
+                    return Ok(ProbeVerdict::Unknown { why });
+                };
+                let later = |r: &&Revision| r.number > expected.number && ours(&r.template);
+                match found.revisions.iter().find(later) {
                     Some(revision) => seen(revision.digest, revision.number),
-                    // Our template would be kept as a revision, unless others have pushed it out.
-                    None if self.keeps(found, template_digest) => Ok(ProbeVerdict::NotDone),
-                    None => Ok(ProbeVerdict::Unknown {
-                        why: "the revisions since then are no longer kept".into(),
-                    }),
+                    None => Ok(ProbeVerdict::NotDone),
                 }
             }
             "rollout_undo" => {
@@ -271,10 +275,6 @@ impl World {
             }
             other => Ok(ProbeVerdict::Unknown { why: format!("no action `{other}`") }),
         }
-    }
-
-    fn keeps(&self, workload: &Workload, digest: Digest) -> bool {
-        workload.revisions.iter().any(|r| r.digest == digest)
     }
 
     /// Somebody rolls another image out for the workload of a plan that was just made.

@@ -132,11 +132,10 @@ impl World {
             }
             "list_revisions" => {
                 let OfWorkload { workload } = args.read()?;
-                let found = self.same_workload(&workload);
-                let newest_first = found.map(|w| {
-                    w.revisions.iter().rev().map(|r| self.revision_view(w, r)).collect::<Vec<_>>()
-                });
-                value(&newest_first.unwrap_or_else(Vec::new))
+                let found = self.same_workload(&workload).into_iter();
+                let newest_first =
+                    found.flat_map(|w| w.revisions.iter().rev().map(|r| self.revision_view(w, r)));
+                value(&newest_first.collect::<Vec<_>>())
             }
             "get_pod" => {
                 let PodName { namespace, name } = args.read()?;
@@ -267,7 +266,7 @@ impl World {
                 AlertState::Resolved { .. } => None,
                 AlertState::Firing { since } => Some(ListedAlertView {
                     fingerprint: key.clone(),
-                    name: alert.labels.get("alertname").cloned().unwrap_or_else(String::new),
+                    name: alert.labels.get("alertname").map_or_else(String::new, Clone::clone),
                     labels: alert.labels.clone(),
                     state: "firing",
                     since: Some(self.now.since(since)),

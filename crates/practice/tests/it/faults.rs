@@ -9,7 +9,7 @@ use crate::sim::Sim;
 #[test]
 fn faults_of_an_apply() {
     let mut text = String::new();
-    for name in FAULT_NAMES {
+    for name in FAULT_NAMES.iter().filter(|name| **name != "unreadable") {
         let mut sim = Sim::new(&[name]);
         let plan = sim.restart_plan("shop", "checkout");
         let missing = plan.missing_permissions.join(", ");

@@ -96,7 +96,13 @@ impl Sim {
         self.apply_under(call, attempt, 1, Leg::Forward)
     }
 
-    pub(crate) fn apply_under(&mut self, call: &Call, attempt: u32, fence: u64, leg: Leg) -> String {
+    pub(crate) fn apply_under(
+        &mut self,
+        call: &Call,
+        attempt: u32,
+        fence: u64,
+        leg: Leg,
+    ) -> String {
         let envelope = envelope(attempt, fence, leg);
         let request =
             ApplyRequest { call: call.clone(), capability: unsigned(call, &envelope), envelope };

@@ -54,7 +54,8 @@ fn the_default_scenario() {
         "node-1" zone "a" 11 pods
         "node-2" zone "b" 11 pods
         "node-3" zone "c" 11 pods
-    "#]].assert_eq(&text);
+    "#]]
+    .assert_eq(&text);
 }
 
 /// A look at one workload at several times.
@@ -72,14 +73,19 @@ fn a_restart_replaces_pods_one_by_one_and_heals() {
     let mut sim = Sim::new(&[]);
     let plan = sim.restart_plan("shop", "checkout");
     assert_eq!(sim.apply(&plan.call, 1), "done");
-    check(&mut sim, "checkout", &["0s", "1s", "20s", "20s", "20s", "5s"], &expect![[r#"
+    check(
+        &mut sim,
+        "checkout",
+        &["0s", "1s", "20s", "20s", "20s", "5s"],
+        &expect![[r#"
         +0s: 2 of 3 ready, 0 updated, settled false, fresh restarts 0, revision 13
         +1s: 2 of 3 ready, 1 updated, settled false, fresh restarts 0, revision 13
         +20s: 3 of 3 ready, 2 updated, settled false, fresh restarts 0, revision 13
         +20s: 3 of 3 ready, 3 updated, settled false, fresh restarts 0, revision 13
         +20s: 3 of 3 ready, 3 updated, settled true, fresh restarts 0, revision 13
         +5s: 3 of 3 ready, 3 updated, settled true, fresh restarts 0, revision 13
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -91,11 +97,16 @@ fn a_bad_release_is_healed_by_the_revision_before_it() {
     let workload = sim.named("shop", "cart");
     let plan = sim.plan("rollout_undo", json!({"workload": workload, "to": to}));
     assert_eq!(sim.apply(&plan.call, 1), "done");
-    check(&mut sim, "cart", &["0s", "1s", "10s"], &expect![[r#"
+    check(
+        &mut sim,
+        "cart",
+        &["0s", "1s", "10s"],
+        &expect![[r#"
         +0s: 3 of 3 ready, 3 updated, settled false, fresh restarts 0, revision 14
         +1s: 3 of 3 ready, 3 updated, settled true, fresh restarts 0, revision 14
         +10s: 3 of 3 ready, 3 updated, settled true, fresh restarts 0, revision 14
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -107,11 +118,16 @@ fn more_replicas_heal_a_saturated_workload() {
     assert_eq!((room, no_room), (Json::Bool(true), Json::Bool(false)));
     let plan = sim.plan("scale", json!({"workload": workload, "replicas": 6}));
     assert_eq!(sim.apply(&plan.call, 1), "done");
-    check(&mut sim, "recommend", &["0s", "1s", "20s"], &expect![[r#"
+    check(
+        &mut sim,
+        "recommend",
+        &["0s", "1s", "20s"],
+        &expect![[r#"
         +0s: 4 of 6 ready, 4 updated, settled false, fresh restarts 0, revision 12
         +1s: 4 of 6 ready, 6 updated, settled true, fresh restarts 0, revision 12
         +20s: 6 of 6 ready, 6 updated, settled true, fresh restarts 0, revision 12
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -151,18 +167,24 @@ fn the_end_of_an_alert_lags() {
         +15s: "firing" since "11m15s"
         +15s: "resolved" since "9s600ms"
         another: "absent"
-    "#]].assert_eq(&text);
+    "#]]
+    .assert_eq(&text);
 }
 
 #[test]
 fn an_autoscaler_takes_its_replicas_back() {
     let mut sim = Sim::new(&[]);
     sim.change(Change::Scale { namespace: "shop".into(), name: "web".into(), replicas: 7 });
-    check(&mut sim, "web", &["1s", "20s", "20s"], &expect![[r#"
+    check(
+        &mut sim,
+        "web",
+        &["1s", "20s", "20s"],
+        &expect![[r#"
         +1s: 4 of 7 ready, 7 updated, settled true, fresh restarts 0, revision 12
         +20s: 4 of 4 ready, 4 updated, settled true, fresh restarts 0, revision 12
         +20s: 4 of 4 ready, 4 updated, settled true, fresh restarts 0, revision 12
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -170,14 +192,19 @@ fn a_stateful_set_goes_from_the_highest_ordinal_down() {
     let mut sim = Sim::new(&[]);
     let plan = sim.restart_plan("shop", "search");
     assert_eq!(sim.apply(&plan.call, 1), "done");
-    check(&mut sim, "search", &["1s", "6s", "31s", "36s", "36s", "36s"], &expect![[r#"
+    check(
+        &mut sim,
+        "search",
+        &["1s", "6s", "31s", "36s", "36s", "36s"],
+        &expect![[r#"
         +1s: 2 of 3 ready, 0 updated, settled false, fresh restarts 0, revision 13
         +6s: 2 of 3 ready, 1 updated, settled false, fresh restarts 0, revision 13
         +31s: 2 of 3 ready, 1 updated, settled false, fresh restarts 0, revision 13
         +36s: 2 of 3 ready, 2 updated, settled false, fresh restarts 0, revision 13
         +36s: 3 of 3 ready, 3 updated, settled true, fresh restarts 0, revision 13
         +36s: 3 of 3 ready, 3 updated, settled true, fresh restarts 0, revision 13
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -198,7 +225,8 @@ fn what_cannot_be_rolled_out_is_refused_when_planned() {
         jobs/archive: Refused { why: "its strategy is OnDelete, so a new template replaces no pod" }
         shop/catalog: Refused { why: "its rollouts are paused" }
         shop/mailer: Some("it has no replicas")
-    "#]].assert_eq(&text);
+    "#]]
+    .assert_eq(&text);
 }
 
 /// A reader and an executor fold the same lines in steps of their own: the way to a time must not matter.
