@@ -117,7 +117,7 @@ impl StateDir {
         file.set_len(0).map_err(io)?;
         file.rewind().map_err(io)?;
         writeln!(file, "{pid}").map_err(io)?;
-        Ok(KeeperLock { state: self.clone(), _file: file })
+        Ok(KeeperLock { state: self.clone(), file })
     }
 }
 
@@ -165,7 +165,14 @@ pub enum LockError {
 pub struct KeeperLock {
     state: StateDir,
     /// Closing it releases the lock. The file stays: removing it would let two processes lock two files.
-    _file: File,
+    file: File,
+}
+
+/// The locked file: who listens on the socket shows with it that they are the keeper.
+impl std::os::fd::AsFd for KeeperLock {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.file.as_fd()
+    }
 }
 
 impl KeeperLock {

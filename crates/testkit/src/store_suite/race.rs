@@ -125,8 +125,8 @@ pub async fn for_one_change(journal: &Arc<dyn Journal>, tasks: u8) -> Result<Tal
     .await
 }
 
-/// Tasks climb the same stream together: each appends `rows` rows, trying again wherever another was first.
-/// Gives the stream's length and whether its chain is whole.
+/// Tasks climb the same stream together: each appends `rows` rows, trying again wherever another was first. Another
+/// loads it all the while. Gives the stream's length and whether its chain is whole.
 pub async fn up_one_stream(
     journal: &Arc<dyn Journal>,
     tasks: u8,
@@ -137,6 +137,9 @@ pub async fn up_one_stream(
         let journal = Arc::clone(journal);
         set.spawn(async move { climb(journal.as_ref(), rows).await });
     }
+    let top = usize::from(tasks) * usize::try_from(rows).unwrap_or(usize::MAX);
+    let watched = Arc::clone(journal);
+    set.spawn(async move { watch(watched.as_ref(), top).await });
     while let Some(climbed) = set.join_next().await {
         climbed??;
     }
@@ -150,7 +153,18 @@ pub async fn up_one_stream(
     Ok((loaded.len(), whole))
 }
 
-async fn climb(journal: &dyn Journal, rows: u32) -> Result<(), AppendError> {
+/// Loads the stream until it has reached its top. Each state on the way must be whole.
+async fn watch(journal: &dyn Journal, top: usize) -> Result<(), RaceError> {
+    loop {
+        match journal.load(StreamId::Installation).await {
+            Ok(rows) if rows.len() >= top => return Ok(()),
+            Ok(_) | Err(LoadError::Missing) => tokio::task::yield_now().await,
+            Err(other) => return Err(other.into()),
+        }
+    }
+}
+
+async fn climb(journal: &dyn Journal, rows: u32) -> Result<(), RaceError> {
     let mut at = Seq(0);
     let mut left = rows;
     while left > 0 {
@@ -160,7 +174,7 @@ async fn climb(journal: &dyn Journal, rows: u32) -> Result<(), AppendError> {
                 left -= 1;
             }
             Err(AppendError::Conflict { found, .. }) => at = found,
-            Err(other) => return Err(other),
+            Err(other) => return Err(other.into()),
         }
     }
     Ok(())
