@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use steadyhand_model::ids::{InboxId, RunId, Seq};
+use steadyhand_model::ids::{InboxId, RunId, Seq, StepId};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -334,6 +334,11 @@ impl Client {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Watched {
     Event(Box<WatchEvent>),
+    /// Progress that is not recorded.
+    Note {
+        step: Option<StepId>,
+        text: String,
+    },
     End(WatchEnd),
 }
 
@@ -359,6 +364,7 @@ impl Watching {
                     self.next = event.seq.next();
                     return Ok(Watched::Event(event));
                 }
+                Ok(Reply::Note { step, text }) => return Ok(Watched::Note { step, text }),
                 Ok(Reply::End(end)) => return Ok(Watched::End(end)),
                 Ok(_) => return Err(ClientError::OtherReply),
                 Err(Broken::Final(error)) => return Err(error),

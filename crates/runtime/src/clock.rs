@@ -27,6 +27,9 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
 
     /// A practice server said how long its answer would have taken.
     fn passes(&self, span: Span);
+
+    /// A journal or a world has seen this time: a practice clock is never earlier.
+    fn not_before(&self, at: Timestamp);
 }
 
 /// Somebody works: the practice clock does not jump meanwhile.
@@ -69,6 +72,8 @@ impl Clock for SystemClock {
     fn people_waited_for(&self, _runs: usize) {}
 
     fn passes(&self, _span: Span) {}
+
+    fn not_before(&self, _at: Timestamp) {}
 }
 
 /// Now, by the wall clock. A clock before 1970 reads as 1970.
@@ -164,15 +169,6 @@ impl PracticeClock {
         };
         Self { shared: Arc::new(Shared { state: Mutex::new(state) }) }
     }
-
-    /// Never earlier than this: what a journal or a world has seen before.
-    pub fn not_before(&self, at: Timestamp) {
-        let mut state = self.shared.lock();
-        if state.now() < at {
-            state.set(at);
-            state.wake(&self.shared);
-        }
-    }
 }
 
 /// Forgets a sleeper that is no longer waited for.
@@ -241,6 +237,14 @@ impl Clock for PracticeClock {
         let now = state.now().plus(span);
         state.set(now);
         state.wake(&self.shared);
+    }
+
+    fn not_before(&self, at: Timestamp) {
+        let mut state = self.shared.lock();
+        if state.now() < at {
+            state.set(at);
+            state.wake(&self.shared);
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use crate::clock::{Clock as _, SystemClock};
 use crate::driver::{Driver, End, MAILBOX_MAX, MakeInput, Message, Tell, TellError};
 use crate::place::{Place, PlaceError, Places};
-use crate::record::{self, RecordError};
+use crate::record::{self, RecordError, RowDetail};
 
 /// Changes that a slow watcher may be behind before it must read the journal again.
 pub const CHANGES_MAX: usize = 1024;
@@ -311,6 +311,7 @@ impl Keeper {
                 }
                 active.insert(id.clone(), own.clone());
             }
+            place.clock.not_before(run.last());
             let busy = place.clock.busy();
             let run = match self.taken_over(run, &place).await {
                 Ok(run) => run,
@@ -405,7 +406,11 @@ impl Keeper {
     /// Takes up a parked run. One that was driven when its driver died waits for `steady resume`.
     async fn take_up(self: &Arc<Self>, id: &RunId) -> bool {
         let parked = match self.shared.journal.runs(RunFilter::One(id.clone())).await {
-            Ok(rows) => rows.first().is_some_and(|row| row.needs_person && !row.finished),
+            Ok(rows) => rows.first().is_some_and(|row| {
+                // A practice world's time says nothing on the wall clock.
+                let practice = row.detail.read::<RowDetail>().is_ok_and(|detail| detail.practice);
+                row.needs_person && !row.finished && !practice
+            }),
             Err(error) => {
                 tracing::error!(run = %id, %error, "a due run could not be read");
                 false

@@ -36,15 +36,6 @@ impl Place {
     }
 }
 
-/// Which place is meant.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum PlaceId {
-    /// A practice world of one drill, named by its run.
-    World(RunId),
-    /// An environment of a library.
-    Environment(steadyhand_model::ids::EnvironmentName),
-}
-
 #[derive(Debug, thiserror::Error)]
 #[error("the environment `{name}` cannot be reached: {why}")]
 pub struct PlaceError {
@@ -77,6 +68,7 @@ pub trait Places: Send + Sync + std::fmt::Debug {
     fn new_world(
         &self,
         run: RunId,
+        environment: steadyhand_model::ids::EnvironmentName,
         seed: WorldSeed,
     ) -> BoxFuture<'_, Result<Arc<Place>, PlaceError>>;
 

@@ -331,6 +331,7 @@ async fn watching_goes_on_where_it_was_after_the_keeper_died() {
         loop {
             match watching.next().await.unwrap() {
                 Watched::Event(event) => seen.push(event.seq.0),
+                Watched::Note { .. } => {}
                 Watched::End(end) => return (seen, end.head),
             }
         }

@@ -52,7 +52,6 @@ pub(crate) struct Opening {
 pub(crate) struct Open {
     pub(crate) id: IncidentId,
     pub(crate) seq: Seq,
-    pub(crate) by: Actor,
 }
 
 impl Service {
@@ -63,7 +62,6 @@ impl Service {
         now: Timestamp,
     ) -> Result<Open, ServiceError> {
         let id = crate::keeper::new_incident().map_err(|source| ServiceError::Random { source })?;
-        let by = opening.by.clone();
         let blob = opening.raw.map(|bytes| Blob { digest: Digest::of(&bytes), bytes });
         let seen = IncidentEvent::SignalSeen {
             kind: opening.kind,
@@ -81,7 +79,7 @@ impl Service {
         };
         let batch = Batch { blobs: blob.into_iter().collect(), consumed, ..Batch::default() };
         let seq = self.append(&id, Seq(0), &[seen], batch, now).await?;
-        Ok(Open { id, seq, by })
+        Ok(Open { id, seq })
     }
 
     async fn append(
@@ -217,17 +215,8 @@ impl Service {
     /// An incident as it stands, to go on with.
     pub(crate) async fn reopen(&self, id: &IncidentId) -> Result<Open, ServiceError> {
         let rows = self.incident_rows(id).await?;
-        let by = rows.iter().find_map(|row| match read(row) {
-            Some(IncidentEvent::SignalSeen { by, .. }) => Some(by),
-            _ => None,
-        });
-        Ok(Open {
-            id: id.clone(),
-            seq: rows.last().map_or(Seq(0), |row| row.seq),
-            by: by.ok_or(ServiceError::Load {
-                source: steadyhand_engine::port::LoadError::Missing,
-            })?,
-        })
+        let seq = rows.last().map_or(Seq(0), |row| row.seq);
+        Ok(Open { id: id.clone(), seq })
     }
 
     /// The run that an incident led to last.

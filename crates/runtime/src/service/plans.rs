@@ -32,8 +32,8 @@ use crate::shelf::{self, Shelf};
 
 /// Seed of a drill that names none: the same incident every time.
 const DRILL_SEED: u64 = 7;
-/// The scenario of the guided drill.
-const GUIDED_SCENARIO: &str = "crash-loop";
+/// The scenario of every drill: something in it is wrong for each built-in runbook.
+const DRILL_SCENARIO: &str = "default";
 
 /// A part of a request's work. Boxed, since the compiler cannot see through so many borrowed layers that it may move
 /// between threads.
@@ -340,13 +340,14 @@ impl Service {
             let run = crate::keeper::new_run().map_err(|source| ServiceError::Random { source })?;
             let guided = ask.runbook.is_none() && ask.fault.is_none();
             let seed = WorldSeed {
-                scenario: scenario(ask.runbook.as_ref()).to_owned(),
+                scenario: DRILL_SCENARIO.to_owned(),
                 seed: ask.seed.unwrap_or(DRILL_SEED),
                 // The guided incident has a lost reply in it: what follows is the difference that this program makes.
                 fault: if guided { Some(Fault::LostAfter) } else { ask.fault },
                 victim: std::process::id(),
             };
-            let place = self.keeper().places.new_world(run.clone(), seed).await?;
+            let place =
+                self.keeper().places.new_world(run.clone(), environment.name.clone(), seed).await?;
             let alerts = self.alerts_of(&place).await?;
             let (alert, runbook, by, reasons) =
                 drilled(&shelf, ask.runbook.as_ref(), environment, &alerts)?;
@@ -590,15 +591,6 @@ fn drilled<'a, 'b>(
     }
     let runbook = named.map_or_else(|| "the guided incident".to_owned(), ToString::to_string);
     Err(ServiceError::NothingFires { runbook })
-}
-
-/// The scenario in which a runbook is practised.
-fn scenario(runbook: Option<&RunbookName>) -> &'static str {
-    match runbook.map(RunbookName::as_str) {
-        Some("rollback-release") => "bad-release",
-        Some("scale-workload") => "saturated",
-        _ => GUIDED_SCENARIO,
-    }
 }
 
 /// Why the mode of an environment allows a plan only.
