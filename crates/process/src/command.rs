@@ -187,6 +187,10 @@ pub enum SpawnError {
     Thread { source: io::Error },
     #[error("could not make the pipe to the thread that watches a program")]
     Bell { source: io::Error },
+    #[error("this process was started with SIGCHLD ignored: start it without `trap '' CHLD`")]
+    SigchldIgnored,
+    #[error("/proc/self/status does not say which signals are ignored")]
+    SigchldUnknown,
     #[error("could not become the reaper of orphaned processes")]
     Subreaper { source: io::Error },
     #[error("a thread that starts or watches programs has ended: restart this process")]

@@ -128,6 +128,8 @@ pub enum Remains {
 pub enum CannotTell {
     #[error("the process table could not be read")]
     Scan(#[source] ScanError),
+    #[error("processes began and ended faster than they could be counted")]
+    Restless,
     #[error("the thread that watched the program has ended")]
     WardenLost,
 }

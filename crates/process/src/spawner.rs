@@ -58,6 +58,7 @@ fn jobs() -> Result<mpsc::Sender<Job>, SpawnError> {
     if let Some(jobs) = spawner.as_ref() {
         return Ok(jobs.clone());
     }
+    refuse_ignored_sigchld()?;
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
         .map_err(|source| SpawnError::Subreaper { source: source.into() })?;
     let (jobs, inbox) = mpsc::channel::<Job>();
@@ -72,6 +73,20 @@ fn jobs() -> Result<mpsc::Sender<Job>, SpawnError> {
         .map_err(|source| SpawnError::Thread { source })?;
     *spawner = Some(jobs.clone());
     Ok(jobs)
+}
+
+/// With SIGCHLD ignored (as a careless parent leaves it) the kernel reaps by itself: no exit would be known, and an
+/// orphan could vanish unseen while what it forked lives. Format: proc(5), `/proc/[pid]/status`.
+fn refuse_ignored_sigchld() -> Result<(), SpawnError> {
+    let status = std::fs::read_to_string("/proc/self/status")
+        .map_err(|source| SpawnError::Subreaper { source })?;
+    let ignored = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .ok_or(SpawnError::SigchldUnknown)?;
+    let bit = 1_u64 << (Signal::CHILD.as_raw() - 1);
+    if ignored & bit == 0 { Ok(()) } else { Err(SpawnError::SigchldIgnored) }
 }
 
 /// On the spawner thread. Everything that can fail and needs no process comes before the fork.

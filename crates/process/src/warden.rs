@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions};
+use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, WaitId, WaitIdOptions};
 use tokio::sync::{oneshot, watch};
 
 use crate::child::{Exit, Order};
@@ -70,10 +70,20 @@ struct Warden<'a> {
     /// Nobody holds the handle any more.
     abandoned: bool,
     climb: Option<Climb>,
+    /// The last look found processes that were gone at once: what they left may be alive, and no descriptor would tell
+    /// of its end.
+    restless: bool,
     /// Sure descendants at the last look.
     known: BTreeSet<(i32, u64)>,
     /// Open on descendants that were alive at the last look.
     watched: BTreeMap<(i32, u64), OwnedFd>,
+}
+
+#[derive(Debug)]
+struct Look {
+    alive: Vec<Entry>,
+    /// The leader was reaped before, and nothing that descends from it was in the table, alive or dead.
+    none_left: bool,
 }
 
 /// A stop under way.
@@ -99,7 +109,16 @@ impl<'a> Warden<'a> {
 
     fn with(post: &'a Post, charge: Charge) -> Self {
         let (known, watched) = (BTreeSet::new(), BTreeMap::new());
-        Self { post, charge, exit: None, abandoned: false, climb: None, known, watched }
+        Self {
+            post,
+            charge,
+            exit: None,
+            abandoned: false,
+            climb: None,
+            restless: false,
+            known,
+            watched,
+        }
     }
 
     fn run(mut self) {
@@ -109,6 +128,7 @@ impl<'a> Warden<'a> {
             if self.climb.is_some() {
                 self.advance();
             } else if self.exit.is_some()
+                && !self.abandoned
                 && let Err(error) = self.look()
             {
                 // Orphans are claimed and the dead among them reaped; the next stop looks again and tells.
@@ -206,23 +226,15 @@ impl<'a> Warden<'a> {
 
     /// Goes up as far as the clock and the survivors demand, then leaves the waiting to `sleep`.
     fn advance(&mut self) {
-        // Orphans are counted once their leader is reaped, so a look that saw it end is not the last one.
-        let look = loop {
-            let reaped = self.exit.is_some();
-            let look = self.look();
-            self.reap_leader();
-            if reaped == self.exit.is_some() {
-                break look;
-            }
-        };
+        let look = self.look();
         let Some(climb) = &mut self.climb else { return };
-        if matches!(&look, Ok(alive) if alive.is_empty()) && self.exit.is_some() {
+        if matches!(&look, Ok(look) if look.none_left) {
             return self.finish(&Remains::Nothing);
         }
         let due = climb.rung.is_none() || Instant::now() >= climb.until;
         let rung = if due { climb.ladder.after(climb.rung) } else { climb.rung };
         let Some(rung) = rung else {
-            return self.finish(&remains(look, self.charge.pid));
+            return self.finish(&remains(look));
         };
         if due {
             climb.rung = Some(rung);
@@ -232,38 +244,34 @@ impl<'a> Warden<'a> {
         // The kill goes to every newcomer too. The milder signals are given once: a second SIGINT makes some programs
         // drop everything.
         if due || rung == Rung::Kill {
-            let alive = look.as_deref().unwrap_or_default();
-            alive.iter().for_each(|entry| self.signal_one(entry, rung));
+            let alive = look.iter().flat_map(|look| &look.alive);
+            alive.for_each(|entry| self.signal_one(entry, rung));
         }
     }
 
-    /// Who is alive. An empty answer is asked for twice: a process may fork behind the reader's back and end.
-    fn look(&mut self) -> Result<Vec<Entry>, ScanError> {
-        for _ in 0..2 {
-            // No fork is under way while this is held, so the table shows no half-made child.
-            let mut leaders = leaders::lock();
-            let table = procfs::scan()?;
-            let others = leaders.others(self.charge.serial);
-            let me = rustix::process::getpid().as_raw_nonzero().get();
-            let my_session = table.iter().find(|e| e.pid == me).map_or(0, |e| e.session);
-            let leader = Leader {
-                pid: self.charge.pid,
-                start: self.charge.start,
-                reaped: self.exit.is_some(),
-            };
-            let view = View { me, my_session, leader, known: &self.known, others: &others };
-            let Descent { alive, sure, to_reap } = descent(&table, &view);
-            leaders.claim(self.charge.serial, &sure);
-            drop(leaders);
-            self.known = sure;
-            to_reap.into_iter().for_each(reap_orphan);
-            if !alive.is_empty() {
-                self.watch(&alive);
-                return Ok(alive);
-            }
-        }
-        self.watched.clear();
-        Ok(Vec::new())
+    /// Who is alive, and whether an empty answer can be trusted.
+    ///
+    /// A process may fork and end faster than the table is read. But as long as a descendant lives, one of them has this
+    /// process or the leader for its parent, and only we reap those, and only here under the lock. So it stands in the
+    /// table during the whole reading, alive or dead: a reading that shows neither is proof.
+    fn look(&mut self) -> Result<Look, ScanError> {
+        let mut leaders = leaders::lock();
+        let table = procfs::scan()?;
+        let others = leaders.others(self.charge.serial);
+        let me = rustix::process::getpid().as_raw_nonzero().get();
+        let my_session = table.iter().find(|e| e.pid == me).map_or(0, |e| e.session);
+        let reaped = self.exit.is_some();
+        let leader = Leader { pid: self.charge.pid, start: self.charge.start, reaped };
+        let view = View { me, my_session, leader, known: &self.known, others: &others };
+        let Descent { alive, sure, to_reap } = descent(&table, &view);
+        leaders.claim(self.charge.serial, &sure);
+        to_reap.iter().copied().for_each(reap_orphan);
+        drop(leaders);
+        self.known = sure;
+        self.restless = alive.is_empty() && !to_reap.is_empty();
+        self.watch(&alive);
+        let none_left = reaped && alive.is_empty() && to_reap.is_empty();
+        Ok(Look { alive, none_left })
     }
 
     fn watch(&mut self, alive: &[Entry]) {
@@ -272,10 +280,19 @@ impl<'a> Warden<'a> {
             if self.watched.len() >= WATCHED_AT_ONCE {
                 return;
             }
-            if !self.watched.contains_key(&(entry.pid, entry.start))
-                && let Ok(Some(fd)) = open(entry)
-            {
-                self.watched.insert((entry.pid, entry.start), fd);
+            let key = (entry.pid, entry.start);
+            if self.watched.contains_key(&key) {
+                continue;
+            }
+            match open(entry) {
+                Ok(Some(fd)) => {
+                    self.watched.insert(key, fd);
+                }
+                // Gone since the look: what it left is not known yet.
+                Ok(None) => self.restless = true,
+                Err(error) => {
+                    tracing::warn!(pid = entry.pid, %error, "the end of a process is not awaited");
+                }
             }
         }
     }
@@ -294,6 +311,15 @@ impl<'a> Warden<'a> {
         let had_the_groups = self.exit.is_none() && entry.group == self.charge.pid;
         if had_the_groups && rung != Rung::Kill {
             return;
+        }
+        if rung == Rung::Kill
+            && let Some(pid) = Pid::from_raw(entry.pid)
+        {
+            // What it forks before the kill cannot fork again (unless it is root's): a chain of forks ends here.
+            let none = Rlimit { current: Some(0), maximum: Some(0) };
+            if let Err(error) = rustix::process::prlimit(Some(pid), Resource::Nproc, none) {
+                tracing::debug!(pid = entry.pid, %error, "its forks could not be forbidden");
+            }
         }
         let sent = match self.watched.get(&(entry.pid, entry.start)) {
             Some(fd) => rustix::process::pidfd_send_signal(fd, rung.signal()),
@@ -330,6 +356,10 @@ impl<'a> Warden<'a> {
 
     /// Until something happens that is not just stderr.
     fn sleep(&mut self) {
+        if self.restless {
+            thread::yield_now();
+            return;
+        }
         loop {
             let timeout = match &self.climb {
                 None => None,
@@ -385,20 +415,20 @@ fn open(entry: &Entry) -> Result<Option<OwnedFd>, Errno> {
     }
 }
 
-/// Another warden may have been faster: then there is nothing to reap.
+/// Only under the lock of `leaders`: see `Warden::look`.
 fn reap_orphan(pid: i32) {
     if let Some(pid) = Pid::from_raw(pid)
         && let Err(error) =
             rustix::process::waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG)
     {
-        tracing::debug!(?pid, %error, "an orphan was reaped already");
+        tracing::debug!(?pid, %error, "an orphan could not be reaped");
     }
 }
 
-fn remains(look: Result<Vec<Entry>, ScanError>, leader: i32) -> Remains {
+fn remains(look: Result<Look, ScanError>) -> Remains {
     match look {
-        Ok(alive) if alive.is_empty() => Remains::Processes(vec![leader]),
-        Ok(alive) => Remains::Processes(alive.iter().map(|entry| entry.pid).collect()),
+        Ok(look) if look.alive.is_empty() => Remains::CannotTell(CannotTell::Restless),
+        Ok(look) => Remains::Processes(look.alive.iter().map(|entry| entry.pid).collect()),
         Err(error) => Remains::CannotTell(CannotTell::Scan(error)),
     }
 }

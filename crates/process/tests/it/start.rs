@@ -52,7 +52,7 @@ async fn nothing_is_inherited() {
 import os
 print(sorted(open("/proc/self/environ", "rb").read().split(b"\0")))
 print(os.getcwd())
-print([os.path.exists(f"/proc/self/fd/{n}") for n in range(4)])
+print([n for n in range(1024) if os.path.exists(f"/proc/self/fd/{n}")])
 own = os.getpid()
 print(os.getsid(0) == own, os.getpgrp() == own)
 for line in open("/proc/self/status"):
@@ -66,7 +66,7 @@ except OSError as error: print("no terminal")
     expect![[r#"
         [b'', b'EMPTY=', b'NAME=a=b \x1b[0m']
         /
-        [True, True, True, False]
+        [0, 1, 2]
         True True
         ['NoNewPrivs:', '1']
         no terminal
@@ -99,6 +99,22 @@ async fn no_signal_stays_ignored_or_blocked() {
     let ignored = bit(1) | bit(2) | bit(13) | bit(25) | bit(64);
     assert_eq!(signals(child.pid()), (bit(2) | bit(15), ignored));
     assert_eq!(signals(grandchild.pid), (0, 0));
+}
+
+/// With SIGCHLD ignored no exit could be known.
+#[tokio::test]
+async fn a_process_that_ignores_sigchld_starts_nothing() {
+    let script = "import os, signal, sys\n\
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n\
+        os.execv(sys.argv[1], sys.argv[1:])";
+    let careless = python(script).arg(env!("CARGO_BIN_EXE_steadyhand-process-parent")).unwrap();
+    let (child, mut stdout) = spawn(careless).await;
+    let mut said = String::new();
+    stdout.read_to_string(&mut said).await.unwrap();
+    assert_eq!((said.as_str(), child.wait().await), ("", Exit::Code(1)));
+    let tail = child.stderr_tail();
+    let lines: Vec<_> = tail.lines().map(String::from_utf8_lossy).collect();
+    assert_eq!(lines, ["Error: SigchldIgnored"]);
 }
 
 /// The parent-death signal is sent when the forking thread ends, so that must not be the asking one.

@@ -1,15 +1,16 @@
-//! A parent that is killed by a test: it starts `/bin/sh`, says which process that is, and waits for it.
+//! A parent that is killed by a test: it starts a program, says which process that is, and waits for it.
 
 use std::error::Error;
 use std::io::Write;
 
 use steadyhand_process::child::Child;
-use steadyhand_process::command::{Command, Input};
+use steadyhand_process::command::Command;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // It reads a pipe that stays open: it ends when it is killed, and not otherwise.
-    let command = Command::new("/bin/sh", "/")?.arg("-c")?.arg("read never")?.stdin(Input::Piped);
+    // It has no pipe of ours whose end could tell it: it ends when it is killed, and not otherwise.
+    let command =
+        Command::new("/usr/bin/python3", "/")?.arg("-Ic")?.arg("import signal\nsignal.pause()")?;
     let child = Child::spawn(command).await?;
     let mut out = std::io::stdout();
     writeln!(out, "{}", child.pid())?;
