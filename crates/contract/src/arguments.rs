@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use steadyhand_model::canonical::{CanonicalError, CanonicalJson};
-use steadyhand_model::catalogue::{ActionSpec, Catalogue};
-use steadyhand_model::types::{Field, Type};
+use steadyhand_model::catalogue::Catalogue;
+use steadyhand_model::types::Type;
 use steadyhand_model::value::{Value, ValueError};
 
 #[derive(Debug, thiserror::Error)]
@@ -31,17 +31,6 @@ pub(crate) enum ArgumentError {
     },
     #[error("the call is for `{found}`, this tool serves `{expected}`")]
     Action { found: String, expected: String },
-}
-
-/// The form of an action's complete call: what a runbook gives, and what `plan` adds.
-pub(crate) fn call_type(action: &ActionSpec, catalogue: &Catalogue) -> Type {
-    let fields: Vec<Field> = action.args.iter().chain(&action.expects).cloned().collect();
-    catalogue.argument(&Type::Record { fields })
-}
-
-/// The form of arguments as a runbook gives them.
-pub(crate) fn given_type(fields: &[Field], catalogue: &Catalogue) -> Type {
-    catalogue.argument(&Type::Record { fields: fields.to_vec() })
 }
 
 /// Reads a message of the contract, and only as we would write it: a list in the place of an object, which the JSON

@@ -10,6 +10,5 @@ pub mod serve;
 
 mod arguments;
 mod desk;
-mod schema;
 mod toolbox;
 mod wire;

@@ -2,16 +2,12 @@
 
 use std::sync::Arc;
 
-use rmcp::model::{JsonObject, Tool, ToolAnnotations};
+use rmcp::model::{Tool, ToolAnnotations};
+use steadyhand_model::catalogue::schema::{self, ToolForm};
 use steadyhand_model::catalogue::{ActionEffect, ActionSpec, Catalogue, ReadSpec, ServerSpec};
 use steadyhand_model::types::Type;
 
-use crate::arguments::{call_type, given_type};
 use crate::door::Role;
-use crate::schema;
-
-/// Before the name of a function's tool.
-const FUNCTION_PREFIX: &str = "fn.";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verb {
@@ -21,15 +17,8 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
+    /// In the order of the table's forms.
     const ALL: [Self; 3] = [Self::Plan, Self::Apply, Self::Probe];
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Plan => "plan",
-            Self::Apply => "apply",
-            Self::Probe => "probe",
-        }
-    }
 }
 
 /// What a tool name stands for.
@@ -46,21 +35,19 @@ pub(crate) struct Toolbox {
 }
 
 impl Toolbox {
+    /// Names and schemas come from the table, where a host takes its pins from as well.
     pub(crate) fn of(spec: &ServerSpec, role: Role, catalogue: &Catalogue) -> Self {
-        let tools = match role {
+        let tools: Vec<(Tool, Request)> = match role {
             Role::Reader => {
-                let reads = spec.reads.iter().map(|r| read_tool(r.name.to_string(), r, catalogue));
-                let functions = spec
-                    .functions
-                    .iter()
-                    .map(|f| read_tool(format!("{FUNCTION_PREFIX}{}", f.name), f, catalogue));
-                reads.chain(functions).collect()
+                let reads = spec.reads.iter().chain(&spec.functions);
+                let forms = schema::reader(spec).into_iter().zip(reads);
+                forms.map(|(form, read)| read_tool(form, read, catalogue)).collect()
             }
-            Role::Executor => spec
-                .actions
-                .iter()
-                .flat_map(|a| Verb::ALL.map(|verb| action_tool(a, verb, catalogue)))
-                .collect(),
+            Role::Executor => {
+                let actions = spec.actions.iter().flat_map(|a| Verb::ALL.map(|verb| (a, verb)));
+                let forms = schema::executor(spec).into_iter().zip(actions);
+                forms.map(|(form, (a, verb))| action_tool(form, a, verb, catalogue)).collect()
+            }
         };
         Self { tools }
     }
@@ -84,30 +71,24 @@ fn looking(title: &str) -> ToolAnnotations {
     )
 }
 
-fn read_tool(name: String, read: &ReadSpec, catalogue: &Catalogue) -> (Tool, Request) {
-    let args = given_type(&read.args, catalogue);
-    let tool = tool(
-        name,
-        &read.title,
-        schema::arguments(&args),
-        schema::read_reply(&read.result, catalogue),
-        looking(&read.title),
-    );
+fn read_tool(form: ToolForm, read: &ReadSpec, catalogue: &Catalogue) -> (Tool, Request) {
+    let args = schema::given_type(&read.args, catalogue);
+    let tool = tool(form, &read.title, looking(&read.title));
     (tool, Request::Read { read: read.clone(), args })
 }
 
-fn action_tool(action: &ActionSpec, verb: Verb, catalogue: &Catalogue) -> (Tool, Request) {
-    let given = given_type(&action.args, catalogue);
-    let call = call_type(action, catalogue);
+fn action_tool(
+    form: ToolForm,
+    action: &ActionSpec,
+    verb: Verb,
+    catalogue: &Catalogue,
+) -> (Tool, Request) {
+    let given = schema::given_type(&action.args, catalogue);
+    let call = schema::call_type(action, catalogue);
     let title = match verb {
         Verb::Plan => format!("Say what it would do: {}", action.title),
         Verb::Apply => action.title.clone(),
         Verb::Probe => format!("Look whether an attempt happened: {}", action.title),
-    };
-    let (input, output) = match verb {
-        Verb::Plan => (schema::plan_request(&given), schema::plan_reply(&call)),
-        Verb::Apply => (schema::apply_request(&call), schema::apply_reply()),
-        Verb::Probe => (schema::probe_request(&call), schema::probe_reply()),
     };
     let annotations = match verb {
         Verb::Plan | Verb::Probe => looking(&title),
@@ -120,18 +101,12 @@ fn action_tool(action: &ActionSpec, verb: Verb, catalogue: &Catalogue) -> (Tool,
             Some(false),
         ),
     };
-    let name = format!("{}.{}", action.id.action, verb.word());
-    let tool = tool(name, &title, input, output, annotations);
+    let tool = tool(form, &title, annotations);
     (tool, Request::Action { verb, action: Box::new(action.clone()), given, call })
 }
 
-fn tool(
-    name: String,
-    title: &str,
-    input: JsonObject,
-    output: JsonObject,
-    annotations: ToolAnnotations,
-) -> Tool {
+fn tool(form: ToolForm, title: &str, annotations: ToolAnnotations) -> Tool {
+    let ToolForm { name, input, output } = form;
     Tool::new(name, title.to_owned(), Arc::new(input))
         .with_title(title)
         .with_raw_output_schema(Arc::new(output))

@@ -1,4 +1,4 @@
-//! Placeholder.
+//! What tests stand on: conformance suites over ports and contracts, and the judge. Nothing of it is in the product.
 
 pub mod contract_suite;
 pub mod judge;
