@@ -294,17 +294,7 @@ fn lasting(environment: &EnvironmentName) -> String {
 }
 
 fn scenario(name: &str, text: &str) -> Result<ScenarioName, PlaceError> {
-    match text {
-        "default" => Ok(ScenarioName::Default),
-        _ => Err(PlaceError {
-            name: name.to_owned(),
-            why: format!(
-                "no practice scenario has the name `{}`; known: default",
-                steadyhand_model::text::Escaped::short(text, 40)
-            ),
-            source: None,
-        }),
-    }
+    text.parse().map_err(|e| error(name, "its practice scenario is not known", e))
 }
 
 /// A fault of the command line as the practice world plants it.
