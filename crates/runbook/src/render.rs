@@ -57,8 +57,14 @@ impl Diagnostic {
                 title.element(Origin::path(file.as_str()).line(at.line).char_column(at.column))
             }
         };
-        if shown.is_none() && !self.label.is_empty() {
-            group = group.element(Level::NOTE.message(self.label.as_str()));
+        if shown.is_none() {
+            // What would stand under the carets.
+            let others = self.others.iter().map(|(place, label)| {
+                format!("{label}: line {}", self.source.position(place.start).line)
+            });
+            let labels =
+                Some(self.label.clone()).filter(|l| !l.is_empty()).into_iter().chain(others);
+            group = labels.fold(group, |g: Group<'_>, label| g.element(Level::NOTE.message(label)));
         }
         let group = self
             .notes

@@ -11,7 +11,7 @@ use steadyhand_runbook::expr::{
     EVALUATION_STEPS_MAX, EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, EXPRESSION_NODES_MAX,
     LOOP_ITEMS_MAX, LOOPS_MAX, LOOPS_NESTED_MAX, parse,
 };
-use steadyhand_runbook::render::{QUOTED_LINE_BYTES_MAX, Style};
+use steadyhand_runbook::render::{QUOTED_BYTES_MAX, QUOTED_LINE_BYTES_MAX, Style};
 
 #[test]
 fn expressions() {
@@ -216,4 +216,26 @@ fn long_lines_are_not_quoted() {
     };
     assert!(report(QUOTED_LINE_BYTES_MAX).contains(" | "));
     assert!(!report(QUOTED_LINE_BYTES_MAX + 1).contains(" | "));
+}
+
+#[test]
+fn far_apart_places_are_not_quoted() {
+    let report = |n: usize| {
+        // From the first line to the last there are `n` bytes.
+        let fill = n - "a: 1\n".len() - "a: 2".len();
+        let lines = format!("{}\n", "#".repeat(999)).repeat(fill / 1000);
+        let rest = "\n".repeat(fill % 1000);
+        let text = format!("a: 1\n{lines}{rest}a: 2");
+        assert_eq!(text.len(), n);
+        check_document("a.yaml", text.as_bytes(), &Catalogue::built_in()).diagnostics
+    };
+    let quoted = |n: usize| {
+        let found = report(n);
+        let twice = found.list().iter().find(|d| d.code == Code::DuplicateKey).unwrap();
+        let text = twice.render(Style::Plain);
+        assert!(text.contains("first here"), "{text}");
+        text.contains(" | ")
+    };
+    assert!(quoted(QUOTED_BYTES_MAX));
+    assert!(!quoted(QUOTED_BYTES_MAX + 1));
 }
