@@ -1,3 +1,5 @@
+//! What must be hidden, and what must stay readable.
+
 use super::*;
 
 const CANARY: &str = "c4n4ryS3cretN0body";

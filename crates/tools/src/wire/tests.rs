@@ -1,3 +1,5 @@
+//! Lines that are no messages, the limits of both directions, and what a broken pipe proves.
+
 use rmcp::model::{CallToolRequest, CallToolRequestParams, ClientRequest, ServerResult};
 use tokio::io::{AsyncReadExt as _, DuplexStream, ReadHalf, WriteHalf};
 use tokio::time::{Duration, Instant};
