@@ -9,8 +9,7 @@ use steadyhand_process::command::Command;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     // It has no pipe of ours whose end could tell it: it ends when it is killed, and not otherwise.
-    let command =
-        Command::new("/usr/bin/python3", "/")?.arg("-Ic")?.arg("import signal\nsignal.pause()")?;
+    let command = Command::new("/usr/bin/tail", "/")?.arg("-f")?.arg("/dev/null")?;
     let child = Child::spawn(command).await?;
     let mut out = std::io::stdout();
     writeln!(out, "{}", child.pid())?;
