@@ -245,17 +245,17 @@ impl PracticePlaces {
 }
 
 impl Places for PracticePlaces {
-    fn of_run(
+    fn open(
         &self,
-        run: RunId,
+        world: Option<RunId>,
         environment: EnvironmentRef,
     ) -> BoxFuture<'_, Result<Arc<Place>, PlaceError>> {
         Box::pin(async move {
-            let own = run.to_string();
-            if self.folder(&own).join(WORLD_FILE).is_file() {
-                return self.place(&own, &environment.name);
-            }
-            self.place(&lasting(&environment.name), &environment.name)
+            let name = match world {
+                Some(run) => run.to_string(),
+                None => lasting(&environment.name),
+            };
+            self.place(&name, &environment.name)
         })
     }
 

@@ -198,8 +198,12 @@ impl Terminal {
         put("\n")
     }
 
-    /// Forgets a line that was typed after its question was answered elsewhere.
+    /// Forgets what was typed before the next question is asked: it answers nothing.
     pub(crate) fn forget(&mut self) {
+        // Fails where the input is no terminal any more; then there is nothing typed ahead either.
+        match rustix::termios::tcflush(io::stdin(), rustix::termios::QueueSelector::IFlush) {
+            Ok(()) | Err(_) => {}
+        }
         if let Some(typist) = &mut self.typist
             && typist.lines.try_recv().is_ok()
         {
@@ -207,8 +211,8 @@ impl Terminal {
         }
     }
 
-    /// The next line that is typed. What was typed before the question was asked answers nothing. May be cancelled:
-    /// the line that is typed next then answers the next question, if that was asked before it was typed.
+    /// The next line that is typed. May be cancelled: the line that is typed next then answers the next question, if
+    /// that was asked before it was typed.
     pub(crate) async fn answer(&mut self) -> Typed {
         let typist = self.typist.get_or_insert_with(Typist::start);
         match typist.next().await {
@@ -237,10 +241,6 @@ impl Typist {
 
     async fn next(&mut self) -> Option<String> {
         if !self.reading {
-            // Fails where the input is no terminal any more; then there is nothing typed ahead either.
-            match rustix::termios::tcflush(io::stdin(), rustix::termios::QueueSelector::IFlush) {
-                Ok(()) | Err(_) => {}
-            }
             if self.wanted.send(()).is_err() {
                 return None;
             }

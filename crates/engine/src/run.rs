@@ -10,7 +10,9 @@ use steadyhand_model::digest::Digest;
 use steadyhand_model::event::{
     At, Cause, ClockKind, Event, EventError, Leg, Recorded, StopOrder, read_event,
 };
-use steadyhand_model::ids::{Attempt, DriverId, Fence, IncidentId, MachineVersion, RunId, Seq, StepId};
+use steadyhand_model::ids::{
+    Attempt, DriverId, Fence, IncidentId, MachineVersion, RunId, Seq, StepId,
+};
 use steadyhand_model::outcome::RunOutcome;
 use steadyhand_model::plan::{Gate, GateBefore, Plan, Step, StepKind, TargetKey, WriteStep};
 use steadyhand_model::time::Timestamp;
@@ -27,6 +29,8 @@ pub struct Request {
     pub requester: Actor,
     pub incident: Option<IncidentId>,
     pub predecessor: Option<RunId>,
+    /// The run in whose practice world it acts.
+    pub world: Option<RunId>,
     pub clock: ClockKind,
 }
 
@@ -73,6 +77,7 @@ pub struct Run {
     pub(crate) id: RunId,
     pub(crate) requester: Actor,
     pub(crate) incident: Option<IncidentId>,
+    pub(crate) world: Option<RunId>,
     pub(crate) clock: ClockKind,
     pub(crate) created: Timestamp,
     pub(crate) expires: Timestamp,
@@ -111,6 +116,7 @@ impl Run {
             requester: request.requester,
             incident: request.incident,
             predecessor: request.predecessor,
+            world: request.world,
             expires: now.plus(plan.body().valid_for),
             ends: now.plus(plan.body().run_within),
             clock: request.clock,
@@ -128,6 +134,7 @@ impl Run {
             machine,
             requester,
             incident,
+            world,
             expires,
             ends,
             clock,
@@ -154,6 +161,7 @@ impl Run {
             id: run.clone(),
             requester: requester.clone(),
             incident: incident.clone(),
+            world: world.clone(),
             clock: *clock,
             created: at,
             expires: *expires,
@@ -211,6 +219,11 @@ impl Run {
 
     pub fn incident(&self) -> Option<&IncidentId> {
         self.incident.as_ref()
+    }
+
+    /// The run in whose practice world this one acts.
+    pub fn world(&self) -> Option<&RunId> {
+        self.world.as_ref()
     }
 
     pub fn clock(&self) -> ClockKind {

@@ -140,6 +140,9 @@ pub enum Event {
         /// The run that this one follows after drift or undoes.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         predecessor: Option<RunId>,
+        /// The run in whose practice world this one acts: its own for a drill, that of its predecessor for an undo.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        world: Option<RunId>,
         /// Bounds the first intent.
         expires: Timestamp,
         /// Bounds the whole run.

@@ -17,6 +17,44 @@ pub enum ScenarioName {
     /// 3 nodes, 14 workloads. A restart heals `shop/checkout`, a rollback `shop/cart`, more replicas
     /// `shop/recommend`; the others are well.
     Default,
+    /// As the default one, but only `shop/checkout` is ill.
+    CrashLoop,
+    /// As the default one, but only `shop/cart` is ill.
+    BadRelease,
+    /// As the default one, but only `shop/recommend` is short of replicas.
+    Saturated,
+}
+
+impl ScenarioName {
+    pub const WORDS: [(&'static str, Self); 4] = [
+        ("default", Self::Default),
+        ("crash-loop", Self::CrashLoop),
+        ("bad-release", Self::BadRelease),
+        ("saturated", Self::Saturated),
+    ];
+
+    /// The scenario in which only this workload is ill.
+    fn of(workload: &str) -> Option<Self> {
+        match workload {
+            "checkout" => Some(Self::CrashLoop),
+            "cart" => Some(Self::BadRelease),
+            "recommend" => Some(Self::Saturated),
+            _ => None,
+        }
+    }
+}
+
+/// There is no scenario of this name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no scenario of this name; known: {}", ScenarioName::WORDS.map(|(word, _)| word).join(", "))]
+pub struct ScenarioError;
+
+impl std::str::FromStr for ScenarioName {
+    type Err = ScenarioError;
+
+    fn from_str(text: &str) -> Result<Self, ScenarioError> {
+        Self::WORDS.iter().find(|(word, _)| *word == text).map(|(_, name)| *name).ok_or(ScenarioError)
+    }
 }
 
 const GIB: u64 = 1024 * 1024 * 1024;
@@ -148,23 +186,32 @@ fn rows() -> Vec<Row> {
 }
 
 /// Fills an empty world.
-pub(crate) fn build(name: ScenarioName, world: &mut World) -> Result<(), WorldError> {
-    match name {
-        ScenarioName::Default => {
-            for (name, zone) in NODES {
-                let node = Node {
-                    name: name.to_owned(),
-                    uid: world.new_uid()?,
-                    zone: zone.to_owned(),
-                    cpu_m: NODE_CPU_M,
-                    memory: NODE_MEMORY,
-                    pods_max: NODE_PODS_MAX,
-                };
-                world.nodes.push(node);
-            }
-            rows().iter().try_for_each(|row| add(world, row))
-        }
+pub(crate) fn build(scenario: ScenarioName, world: &mut World) -> Result<(), WorldError> {
+    for (name, zone) in NODES {
+        let node = Node {
+            name: name.to_owned(),
+            uid: world.new_uid()?,
+            zone: zone.to_owned(),
+            cpu_m: NODE_CPU_M,
+            memory: NODE_MEMORY,
+            pods_max: NODE_PODS_MAX,
+        };
+        world.nodes.push(node);
     }
+    rows().into_iter().try_for_each(|row| add(world, &within(scenario, row)))
+}
+
+/// A row as it is in a scenario: well, unless the scenario is about it.
+fn within(scenario: ScenarioName, row: Row) -> Row {
+    let own = ScenarioName::of(row.name);
+    if scenario == ScenarioName::Default || own.is_none() || own == Some(scenario) {
+        return row;
+    }
+    let more = match own {
+        Some(ScenarioName::Saturated) => |w: &mut Workload| w.load = Some(Load { total: 300, per_pod: 100 }),
+        _ => row.more,
+    };
+    Row { ill: Ill::No, more, ..row }
 }
 
 fn ago(now: Timestamp, span: Span) -> Timestamp {

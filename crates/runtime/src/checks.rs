@@ -111,8 +111,7 @@ impl Reader {
                 Some(since) => now.plus(POLL).min(since.plus(check.hold_for)),
                 None => now.plus(POLL),
             };
-            drop(busy);
-            busy = self.clock.sleep_until(next).await;
+            busy = self.clock.sleep_until(busy, next).await;
         }
     }
 

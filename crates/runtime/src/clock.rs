@@ -15,9 +15,9 @@ use tokio::sync::oneshot;
 pub trait Clock: Send + Sync + std::fmt::Debug {
     fn now(&self) -> Timestamp;
 
-    /// Completes when `now` has reached `until`, with the sleeper at work again: no jump can come between. The caller
-    /// must not hold another [`Busy`] while it waits.
-    fn sleep_until(&self, until: Timestamp) -> BoxFuture<'static, Busy>;
+    /// Gives up the caller's guard and completes when `now` has reached `until`, with the sleeper at work again. The
+    /// guard is given up only once the sleeper is known, and taken before it wakes: no jump can come between.
+    fn sleep_until(&self, busy: Busy, until: Timestamp) -> BoxFuture<'static, Busy>;
 
     /// Says that somebody works until the guard is dropped.
     fn busy(&self) -> Busy;
@@ -55,13 +55,13 @@ impl Clock for SystemClock {
         wall()
     }
 
-    fn sleep_until(&self, until: Timestamp) -> BoxFuture<'static, Busy> {
+    fn sleep_until(&self, busy: Busy, until: Timestamp) -> BoxFuture<'static, Busy> {
         Box::pin(async move {
             // A wall clock may be set back meanwhile: look again after each sleep.
             while wall() < until {
                 tokio::time::sleep(real(until.since(wall()))).await;
             }
-            Busy(None)
+            busy
         })
     }
 
@@ -188,14 +188,18 @@ impl Clock for PracticeClock {
         self.shared.lock().now()
     }
 
-    fn sleep_until(&self, until: Timestamp) -> BoxFuture<'static, Busy> {
+    fn sleep_until(&self, busy: Busy, until: Timestamp) -> BoxFuture<'static, Busy> {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
+            let mut given_up = Some(busy);
             loop {
                 let (woken, key, left) = {
                     let mut state = shared.lock();
                     let now = state.now();
                     if now >= until {
+                        if let Some(busy) = given_up.take() {
+                            return busy;
+                        }
                         state.busy += 1;
                         return Busy(Some(Arc::clone(&shared)));
                     }
@@ -203,6 +207,11 @@ impl Clock for PracticeClock {
                     let key = (until, state.next_id);
                     state.next_id += 1;
                     state.sleepers.insert(key, sender);
+                    if let Some(mut busy) = given_up.take()
+                        && busy.0.take().is_some()
+                    {
+                        state.busy = state.busy.saturating_sub(1);
+                    }
                     state.jump(&shared);
                     (receiver, key, until.since(now))
                 };
@@ -256,10 +265,10 @@ mod tests {
     async fn idle_time_is_jumped_over_and_work_is_not() {
         let clock = PracticeClock::new(Timestamp(1_000_000));
         let hour = Timestamp(3_600_000_000);
-        let woken = clock.sleep_until(hour).await;
+        let woken = clock.sleep_until(clock.busy(), hour).await;
         assert!(clock.now() >= hour);
         let day = Timestamp(86_400_000_000);
-        let mut sleeper = clock.sleep_until(day);
+        let mut sleeper = clock.sleep_until(clock.busy(), day);
         assert!(futures_util::future::FutureExt::now_or_never(&mut sleeper).is_none());
         assert!(clock.now() < day, "somebody works: no jump");
         drop(woken);
@@ -272,7 +281,7 @@ mod tests {
         let clock = PracticeClock::new(Timestamp(0));
         clock.people_waited_for(1);
         let hour = Timestamp(3_600_000_000);
-        let mut sleeper = clock.sleep_until(hour);
+        let mut sleeper = clock.sleep_until(clock.busy(), hour);
         assert!(futures_util::future::FutureExt::now_or_never(&mut sleeper).is_none());
         assert!(clock.now() < hour);
         clock.people_waited_for(0);
@@ -285,9 +294,8 @@ mod tests {
         let clock = PracticeClock::new(Timestamp(0));
         let work = clock.busy();
         let (first, second) = (Timestamp(60_000_000), Timestamp(120_000_000));
-        let late = tokio::spawn(clock.sleep_until(second));
-        let early = clock.sleep_until(first);
-        drop(work);
+        let late = tokio::spawn(clock.sleep_until(clock.busy(), second));
+        let early = clock.sleep_until(work, first);
         let woken = early.await;
         assert!(
             clock.now() >= first && clock.now() < second,

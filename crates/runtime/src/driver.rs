@@ -108,7 +108,7 @@ impl Driver {
     }
 
     pub(crate) async fn drive(&mut self) -> End {
-        let mut busy = Some(self.place.clock.busy());
+        let mut busy = self.place.clock.busy();
         loop {
             if let Err(error) = self.take_leases().await {
                 return self.lose(&error);
@@ -122,22 +122,24 @@ impl Driver {
             if self.mailbox.is_empty() && self.started.is_empty() && self.may_be_unloaded() {
                 return self.ended(End::Parked);
             }
-            // From here on nobody works for this run but its effects.
-            drop(busy.take());
+            // From here on nobody works for this run but its effects, each with a guard of its own.
             let step = match timers {
                 Some((id, until)) => tokio::select! {
                     biased;
                     message = self.mailbox.recv() => message,
-                    woken = self.place.clock.sleep_until(until) => {
+                    woken = self.place.clock.sleep_until(busy, until) => {
                         Some(Message::Done(id.clone(), Input::Elapsed(id), woken))
                     }
                 },
-                None => self.mailbox.recv().await,
+                None => {
+                    drop(busy);
+                    self.mailbox.recv().await
+                }
             };
             let Some(message) = step else {
                 return self.ended(End::Parked);
             };
-            busy = Some(self.place.clock.busy());
+            busy = self.place.clock.busy();
             match self.take(message).await {
                 Ok(true) => {}
                 Ok(false) => return self.ended(End::Parked),

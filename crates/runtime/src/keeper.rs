@@ -215,7 +215,7 @@ impl Keeper {
     pub(crate) async fn place_of(&self, run: &Run) -> Result<Arc<Place>, OpenError> {
         let environment = run.plan().body().environment.clone();
         self.places
-            .of_run(run.id().clone(), environment)
+            .open(run.world().cloned(), environment)
             .await
             .map_err(|source| OpenError::Place { source })
     }
@@ -399,7 +399,7 @@ impl Keeper {
             let latest = now.plus(DUE_LOOK);
             let earliest = now.plus(Span::from_millis(200));
             let until = next.unwrap_or(latest).clamp(earliest, latest);
-            drop(SystemClock.sleep_until(until).await);
+            drop(SystemClock.sleep_until(SystemClock.busy(), until).await);
         }
     }
 

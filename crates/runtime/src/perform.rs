@@ -91,8 +91,7 @@ pub(crate) async fn perform(context: Context, effect: Effect, busy: Busy) -> (Op
         }
         What::Call(call) => call_out(&context, id, *call, busy).await,
         What::Probe { call, envelope, not_before, .. } => {
-            drop(busy);
-            let busy = context.place.clock.sleep_until(not_before).await;
+            let busy = context.place.clock.sleep_until(busy, not_before).await;
             let verdict = context.place.host.probe(call, envelope, context.place.clock.now()).await;
             (Some(Input::Probed(id, verdict)), busy)
         }

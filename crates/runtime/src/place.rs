@@ -57,10 +57,11 @@ pub struct WorldSeed {
 
 /// Opens places. The composition root implements it: only it knows how servers are started.
 pub trait Places: Send + Sync + std::fmt::Debug {
-    /// The place of a run that is taken up again. Opening the same place again gives the same one.
-    fn of_run(
+    /// The place of a run: the practice world named by `world`, or the environment itself. Opening the same place
+    /// again gives the same one.
+    fn open(
         &self,
-        run: RunId,
+        world: Option<RunId>,
         environment: EnvironmentRef,
     ) -> BoxFuture<'_, Result<Arc<Place>, PlaceError>>;
 

@@ -8,9 +8,9 @@ use steadyhand_engine::port::{AppendError, Batch, IntentRow, Journal, RateReserv
 use steadyhand_engine::run::Run;
 use steadyhand_model::canonical::{CanonicalError, CanonicalJson};
 use steadyhand_model::event::{Event, EventError, Leg, Recorded, StreamId, write_event};
-use steadyhand_model::ids::{InboxId, Seq};
+use steadyhand_model::ids::{InboxId, RunId, Seq};
 use steadyhand_model::outcome::RunOutcome;
-use steadyhand_model::plan::{PlanBody, Rate};
+use steadyhand_model::plan::{PlanBody, Rate, TargetKey};
 use steadyhand_model::time::Timestamp;
 
 /// What a list of runs keeps beside the columns.
@@ -96,8 +96,12 @@ fn row(run: &Run, now: Timestamp) -> Result<RunRow, CanonicalError> {
 }
 
 /// The subjects that a plan's rates count. Reserved at the first intent, looked at before anybody is asked.
-pub(crate) fn rate_subjects(body: &PlanBody) -> Vec<(String, Rate)> {
-    let place = body.environment.name.to_string();
+pub(crate) fn rate_subjects(body: &PlanBody, world: Option<&RunId>) -> Vec<(String, Rate)> {
+    let environment = &body.environment.name;
+    let place = match world {
+        Some(world) => format!("{world}/{environment}"),
+        None => environment.to_string(),
+    };
     let runbook = format!("{place}/{}", body.runbook.name);
     let own = body.limits.rates.iter().map(|rate| (&runbook, rate));
     let shared = body.limits.environment_rates.iter().map(|rate| (&place, rate));
@@ -114,8 +118,16 @@ pub(crate) fn rate_subjects(body: &PlanBody) -> Vec<(String, Rate)> {
     all
 }
 
+/// A target as the store knows it. Practice worlds are apart from each other, though their objects have equal uids.
+fn scoped(run: &Run, key: &TargetKey) -> TargetKey {
+    match run.world() {
+        Some(world) => TargetKey(format!("{world}/{key}")),
+        None => key.clone(),
+    }
+}
+
 fn rates(run: &Run) -> Vec<RateReservation> {
-    rate_subjects(run.plan().body())
+    rate_subjects(run.plan().body(), run.world())
         .into_iter()
         .map(|(subject, rate)| RateReservation { subject, count: rate.count, window: rate.window })
         .collect()
@@ -151,8 +163,8 @@ fn batch(
         consumed,
         events: written,
         intents,
-        leases_taken: holds.difference(&held).cloned().collect(),
-        leases_released: held.difference(&holds).cloned().collect(),
+        leases_taken: holds.difference(&held).map(|key| scoped(after, key)).collect(),
+        leases_released: held.difference(&holds).map(|key| scoped(after, key)).collect(),
         rates: if first_intent { rates(after) } else { Vec::new() },
         blobs: Vec::new(),
         due: after.due(),

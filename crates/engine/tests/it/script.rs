@@ -33,6 +33,7 @@ impl Script {
             requester: person("asha"),
             incident: None,
             predecessor: None,
+            world: None,
             clock: ClockKind::Practice { seed: 7 },
         };
         let created = Run::open(plan, request, now);

@@ -46,7 +46,7 @@ pub(crate) async fn check(
             return Err(PlanningError::OverUnavailable { count: lost, population: of, max });
         }
     }
-    for (subject, rate) in rate_subjects(body) {
+    for (subject, rate) in rate_subjects(body, desk.ask.world) {
         let (used, free_at) = desk
             .journal
             .used(subject.clone(), rate.window, now)

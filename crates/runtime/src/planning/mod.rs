@@ -16,7 +16,7 @@ use std::sync::Arc;
 use steadyhand_engine::port::{Journal, ToolHost};
 use steadyhand_model::canonical::CanonicalJson;
 use steadyhand_model::catalogue::Catalogue;
-use steadyhand_model::ids::ParamName;
+use steadyhand_model::ids::{ParamName, RunId};
 use steadyhand_model::plan::{
     AlertRef, Bound, EnvironmentRef, LibraryRef, PLAN_FORMAT, Plan, PlanBody, RunbookRef, StepKind,
 };
@@ -57,6 +57,8 @@ pub struct Ask<'a> {
     pub alert: Option<&'a AlertFacts>,
     /// `-p` values as they were typed.
     pub params: &'a BTreeMap<ParamName, String>,
+    /// The run in whose practice world the plan will act.
+    pub world: Option<&'a RunId>,
 }
 
 /// What planning may use.

@@ -32,7 +32,9 @@ use crate::shelf::{self, Shelf};
 
 /// Seed of a drill that names none: the same incident every time.
 const DRILL_SEED: u64 = 7;
-/// The scenario of every drill: something in it is wrong for each built-in runbook.
+/// The scenario of the guided drill: one workload crash-loops.
+const GUIDED_SCENARIO: &str = "crash-loop";
+/// The scenario of other drills: something in it is wrong for each kind of remedy.
 const DRILL_SCENARIO: &str = "default";
 
 /// A part of a request's work. Boxed, since the compiler cannot see through so many borrowed layers that it may move
@@ -46,6 +48,8 @@ struct Work<'a> {
     environment: &'a CheckedEnvironment,
     alert: Option<AlertFacts>,
     params: BTreeMap<ParamName, String>,
+    /// The run in whose practice world it will act.
+    world: Option<RunId>,
 }
 
 impl Service {
@@ -71,6 +75,7 @@ impl Service {
                 library: &work.shelf.reference,
                 alert: work.alert.as_ref(),
                 params: &work.params,
+                world: work.world.as_ref(),
             };
             let _busy = place.clock.busy();
             Ok(planning::plan(&ask, &tools).await?)
@@ -120,6 +125,7 @@ impl Service {
                 environment,
                 alert: None,
                 params: ask.params.clone(),
+                world: None,
             };
             let planned = self.make(&work, &place).await?;
             let opening = Opening {
@@ -151,7 +157,7 @@ impl Service {
                     }
                     let run = crate::keeper::new_run()
                         .map_err(|source| ServiceError::Random { source })?;
-                    self.begin(run, &planned.plan, open, place, None, asked).await
+                    self.begin(run, &planned.plan, open, place, None, None, asked).await
                 }
                 RunOf::Plan(reference) => {
                     let plan = self.find_plan(&reference).await?;
@@ -160,8 +166,8 @@ impl Service {
                     let run = crate::keeper::new_run()
                         .map_err(|source| ServiceError::Random { source })?;
                     let environment = plan.body().environment.clone();
-                    let place = self.keeper().places.of_run(run.clone(), environment).await?;
-                    self.begin(run, &plan, open, place, None, asked).await
+                    let place = self.keeper().places.open(None, environment).await?;
+                    self.begin(run, &plan, open, place, None, None, asked).await
                 }
             }
         })
@@ -187,6 +193,7 @@ impl Service {
         mut open: Open,
         place: Arc<Place>,
         predecessor: Option<RunId>,
+        world: Option<RunId>,
         asked: Asked,
     ) -> Served<'a, Response> {
         Box::pin(async move {
@@ -197,6 +204,7 @@ impl Service {
                 requester: asked.caller.actor.clone(),
                 incident: Some(open.id.clone()),
                 predecessor,
+                world,
                 clock,
             };
             // The incident knows its run before the run exists: a run that never came to be is seen, a lost one is not.
@@ -290,6 +298,7 @@ impl Service {
                 environment,
                 alert: Some(alert),
                 params: ask.params.clone(),
+                world: None,
             };
             let planned = self.make(&work, &place).await?;
             let held = held_back(environment, true);
@@ -306,7 +315,7 @@ impl Service {
                 return handled(Handled::Plan(Box::new(view)));
             }
             let run = crate::keeper::new_run().map_err(|source| ServiceError::Random { source })?;
-            match self.begin(run, &planned.plan, open, place, None, asked).await? {
+            match self.begin(run, &planned.plan, open, place, None, None, asked).await? {
                 Response::Run(view) => handled(Handled::Run(view)),
                 other => Ok(other),
             }
@@ -340,7 +349,8 @@ impl Service {
             let run = crate::keeper::new_run().map_err(|source| ServiceError::Random { source })?;
             let guided = ask.runbook.is_none() && ask.fault.is_none();
             let seed = WorldSeed {
-                scenario: DRILL_SCENARIO.to_owned(),
+                scenario: if ask.runbook.is_none() { GUIDED_SCENARIO } else { DRILL_SCENARIO }
+                    .to_owned(),
                 seed: ask.seed.unwrap_or(DRILL_SEED),
                 // The guided incident has a lost reply in it: what follows is the difference that this program makes.
                 fault: if guided { Some(Fault::LostAfter) } else { ask.fault },
@@ -358,6 +368,7 @@ impl Service {
                 environment,
                 alert: Some(facts),
                 params: ask.params,
+                world: Some(run.clone()),
             };
             let opening = Opening {
                 kind: IncidentKind::Alert,
@@ -371,7 +382,8 @@ impl Service {
             self.proposed(&mut open, &runbook.name, by, reasons, place.clock.now()).await?;
             let planned = self.make(&work, &place).await?;
             self.planned(&mut open, &planned, None).await?;
-            self.begin(run, &planned.plan, open, place, None, asked).await
+            let world = Some(run.clone());
+            self.begin(run, &planned.plan, open, place, None, world, asked).await
         })
     }
 
@@ -422,7 +434,8 @@ impl Service {
             self.planned(&mut open, &planned, None).await?;
             let successor =
                 crate::keeper::new_run().map_err(|source| ServiceError::Random { source })?;
-            self.begin(successor, &planned.plan, open, place, Some(run.id().clone()), asked).await
+            let (before, world) = (Some(run.id().clone()), run.world().cloned());
+            self.begin(successor, &planned.plan, open, place, before, world, asked).await
         })
     }
 }
