@@ -165,11 +165,15 @@ impl Driver {
             Message::Done(id, input, guard) => {
                 self.started.remove(&id);
                 match self.say(input, None).await {
+                    Ok(()) => {}
                     // A late answer to a question that is no longer open changes nothing.
-                    Ok(()) | Err(TellError::Rejected { .. }) => {}
+                    Err(TellError::Rejected { source: Rejected::Stale | Rejected::Finished }) => {}
                     Err(TellError::Record { source }) => return Err(source),
                     Err(other) => {
-                        tracing::error!(run = %self.run.id(), error = %other, "an answer was refused")
+                        // A fault of this program: going on would ask the same again for ever.
+                        tracing::error!(run = %self.run.id(), error = %other, "an answer was refused");
+                        self.parking = true;
+                        return Ok(false);
                     }
                 }
                 drop(guard);

@@ -12,7 +12,7 @@ use steadyhand_engine::state::{Puzzle, StepRun, StepState};
 use steadyhand_model::approval::{Approval, Decision};
 use steadyhand_model::canonical::CanonicalJson;
 use steadyhand_model::digest::Digest;
-use steadyhand_model::event::{Answer, Event, Leg, Phase, Recorded, read_event};
+use steadyhand_model::event::{Answer, Event, Leg, Phase, Purpose, Recorded, read_event};
 use steadyhand_model::ids::StepId;
 use steadyhand_model::outcome::{Outcome, ProbeVerdict, Receipt, Refusal, RefusalKind, Settlement};
 use steadyhand_model::plan::{GateKind, Step};
@@ -132,6 +132,8 @@ impl History {
     fn take(&mut self, event: Event) {
         match event {
             Event::Intended { at, .. } => *self.sent.entry(at.step).or_default() += 1,
+            // The end of the run is not the step's.
+            Event::Checked { purpose: Purpose::Done, .. } => {}
             Event::Checked { at, verdict, .. } => {
                 self.verdicts.insert(at.step, verdict);
             }

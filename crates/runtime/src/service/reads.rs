@@ -60,16 +60,18 @@ impl Service {
         Ok(whole.to_owned())
     }
 
-    pub(crate) async fn line(&self, run: &Run) -> Result<RunLine, ServiceError> {
-        let driven = self.keeper().is_active(run.id());
+    /// `driven` must have been found out before the run was loaded: a driver that has ended since left it finished,
+    /// which the loaded run may not show yet.
+    pub(crate) async fn line(&self, run: &Run, driven: bool) -> Result<RunLine, ServiceError> {
         Ok(view::line(run, self.short(run.id()).await?, driven))
     }
 
     async fn lines(&self, rows: &[RunRow]) -> Result<Vec<RunLine>, ServiceError> {
         let mut lines = Vec::with_capacity(rows.len());
         for row in rows {
+            let driven = self.keeper().is_active(&row.run);
             let run = self.keeper().load(&row.run).await?;
-            lines.push(self.line(&run).await?);
+            lines.push(self.line(&run, driven).await?);
         }
         Ok(lines)
     }
@@ -101,6 +103,7 @@ impl Service {
 
     /// A run, whole.
     pub(crate) async fn run_view(&self, id: &RunId) -> Result<RunView, ServiceError> {
+        let driven = self.keeper().is_active(id);
         let rows = self.rows(id).await?;
         let run = self.keeper().load(id).await?;
         let history = History::of(&rows);
@@ -111,7 +114,7 @@ impl Service {
             None => return Err(ServiceError::NoRun { text: id.to_string() }),
         };
         Ok(RunView {
-            line: self.line(&run).await?,
+            line: self.line(&run, driven).await?,
             plan: self.plan_view(run.plan().digest(), &incident).await?,
             requester: run.requester().clone(),
             predecessor,
