@@ -84,7 +84,11 @@ impl World {
             .workloads
             .values()
             .flat_map(|w| wanted(w, now))
-            .map(|w| (fingerprint(&w.labels), w))
+            .map(|mut w| {
+                // As an external label names the cluster that a real alert comes from.
+                w.labels.insert("cluster".into(), self.environment.to_string());
+                (fingerprint(&w.labels), w)
+            })
             .collect();
         for (key, alert) in &mut self.alerts.alerts {
             let still = wanted.contains_key(key);

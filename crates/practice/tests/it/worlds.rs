@@ -47,10 +47,10 @@ fn the_default_scenario() {
         Deployment shop/recommend 4 of 4 ready, settled true
         StatefulSet shop/search 3 of 3 ready, settled true
         Deployment shop/web 4 of 4 ready, settled true
+        "KubePodCrashLooping" since "6m" "Pod shop/checkout-9f5aad770f-49b9l is crash looping"
         "KubePodCrashLooping" since "17m" "Pod shop/cart-cee543f9d6-g4zgk is crash looping"
         "KubeDeploymentRolloutStuck" since "12m" "shop/cart has a rollout that does not go on"
         "ServiceSaturated" since "0s" "shop/recommend has more work than its pods can do"
-        "KubePodCrashLooping" since "6m" "Pod shop/checkout-9f5aad770f-49b9l is crash looping"
         "node-1" zone "a" 11 pods
         "node-2" zone "b" 11 pods
         "node-3" zone "c" 11 pods

@@ -80,7 +80,7 @@ impl PlanningError {
             Self::Unbound { name, tried } => (
                 "SH0701",
                 format!(
-                    "give it:  -p {name}=…{}",
+                    "give it:  -p {name}=VALUE{}",
                     if tried.is_empty() { String::new() } else { format!("   (tried: {})", tried.join("; ")) }
                 ),
             ),

@@ -195,7 +195,8 @@ async fn conditions(desk: &Desk<'_>) -> Result<Vec<Check>, PlanningError> {
     }
     for condition in &desk.ask.runbook.require {
         let otherwise = lower::template(desk, &condition.otherwise)?;
-        let mut check = lower::check(desk, &condition.that, lower::When::Fresh, &otherwise).await?;
+        let mut check =
+            lower::check(desk, &condition.that, lower::When::Fresh, &condition.that.text).await?;
         check.otherwise = Some(otherwise);
         holds(desk, &check).await?;
         all.push(check);
@@ -207,7 +208,10 @@ pub(crate) async fn holds(desk: &Desk<'_>, check: &Check) -> Result<(), Planning
     match desk.reader.look(check, &Known::default()).await {
         Verdict::Holds { .. } => Ok(()),
         Verdict::Fails { operands, .. } => Err(PlanningError::Require {
-            title: check.title.clone(),
+            title: check
+                .otherwise
+                .clone()
+                .unwrap_or_else(|| format!("{} does not hold", check.title)),
             expr: check.expr.clone(),
             operands,
         }),
