@@ -164,8 +164,17 @@ pub enum LockError {
 #[derive(Debug)]
 pub struct KeeperLock {
     state: StateDir,
-    /// Closing it releases the lock. The file stays: removing it would let two processes lock two files.
+    /// The file stays when the lock ends: removing it would let two processes lock two files.
     file: File,
+}
+
+impl Drop for KeeperLock {
+    fn drop(&mut self) {
+        // Closing would do, but for a child that was forked and has not yet begun its program: it has the file too.
+        if let Err(error) = flock(&self.file, FlockOperation::Unlock) {
+            tracing::warn!(%error, "the keeper's lock is released only with its process");
+        }
+    }
 }
 
 /// The locked file: who listens on the socket shows with it that they are the keeper.
