@@ -20,8 +20,11 @@ pub struct ProblemCode(u16);
 pub struct ProblemCodeError;
 
 impl ProblemCode {
-    /// A fault of this program.
-    pub const FAULT: Self = Self(749);
+    /// The code of this number; at most four digits are written.
+    pub const fn of(number: u16) -> Self {
+        Self(number % 10_000)
+    }
+
     pub(crate) const SILENT: Self = Self(641);
     pub(crate) const LOST: Self = Self(642);
     pub(crate) const OTHER_VERSION: Self = Self(643);

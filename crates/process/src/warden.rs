@@ -38,6 +38,7 @@ pub(crate) struct Post {
     pub(crate) ear: PipeReader,
     pub(crate) orders: mpsc::Receiver<Order>,
     pub(crate) exit: watch::Sender<Option<Exit>>,
+    /// Guards the last lines of standard error: the warden writes, the child's handle reads.
     pub(crate) tail: Arc<Mutex<Tail>>,
 }
 

@@ -168,19 +168,19 @@ impl Evaluator<'_> {
         }
         let value = match found {
             Ok((_, value)) => value.clone(),
-            Err(why) => cannot(why),
+            Err(Untold(why)) => cannot(why),
         };
         self.steps += cost;
         value
     }
 
     /// `None` if the path begins with something that must be computed first.
-    fn borrowed(&self, expr: &Expr) -> Option<Result<&Value, String>> {
+    fn borrowed(&self, expr: &Expr) -> Option<Result<&Value, Untold>> {
         match &expr.kind {
             ExprKind::Name(name) => {
                 let local = self.locals.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v);
                 let value = local.or_else(|| self.roots.values.get(name));
-                Some(value.ok_or_else(|| format!("`{name}` is not known here")))
+                Some(value.ok_or_else(|| Untold(format!("`{name}` is not known here"))))
             }
             ExprKind::Field { of, name, .. } => {
                 Some(self.borrowed(of)?.and_then(|value| field(value, of, name)))
@@ -199,7 +199,7 @@ impl Evaluator<'_> {
         };
         match field(&value, of, name) {
             Ok(value) => value.clone(),
-            Err(why) => cannot(why),
+            Err(Untold(why)) => cannot(why),
         }
     }
 
@@ -272,12 +272,17 @@ impl Evaluator<'_> {
     }
 }
 
-fn field<'v>(value: &'v Value, of: &Expr, name: &str) -> Result<&'v Value, String> {
+/// Why a field cannot be told: becomes a value that cannot tell.
+struct Untold(String);
+
+fn field<'v>(value: &'v Value, of: &Expr, name: &str) -> Result<&'v Value, Untold> {
     match value {
-        Value::Object(fields) => fields.get(name).ok_or_else(|| format!("`{of}` has no `{name}`")),
-        Value::CannotTell(why) => Err(why.clone()),
-        Value::Null => Err(format!("`{of}` is null")),
-        _ => Err(format!("`{of}` has no fields")),
+        Value::Object(fields) => {
+            fields.get(name).ok_or_else(|| Untold(format!("`{of}` has no `{name}`")))
+        }
+        Value::CannotTell(why) => Err(Untold(why.clone())),
+        Value::Null => Err(Untold(format!("`{of}` is null"))),
+        _ => Err(Untold(format!("`{of}` has no fields"))),
     }
 }
 

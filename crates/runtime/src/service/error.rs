@@ -104,6 +104,9 @@ pub enum ServiceError {
     },
 }
 
+/// The number of the code for faults of this program, below.
+const FAULT: u16 = 749;
+
 struct Told {
     code: &'static str,
     help: String,
@@ -122,7 +125,7 @@ impl ServiceError {
             Ok(code) => Problem::of(code, self, &help, exit),
             // A code of this program that is no code: the words are still worth more than silence.
             Err(_broken) => Problem {
-                code: ProblemCode::FAULT,
+                code: ProblemCode::of(FAULT),
                 title: self.to_string(),
                 causes: Vec::new(),
                 help,
