@@ -230,7 +230,7 @@ impl PracticePlaces {
                 worlds.push((entry.metadata()?.modified()?, run, entry.path()));
             }
         }
-        worlds.sort_by(|a, b| b.0.cmp(&a.0));
+        worlds.sort_by_key(|world| std::cmp::Reverse(world.0));
         for (_, run, path) in worlds.into_iter().skip(WORLDS_KEPT) {
             let finished = match self.journal.runs(RunFilter::One(run)).await {
                 Ok(rows) => rows.iter().all(|row| row.finished),

@@ -164,8 +164,10 @@ impl Run {
         };
         if approval.decision == Decision::Deny {
             let outcome = if self.intended { RunOutcome::HandedOver } else { RunOutcome::Denied };
-            let said =
-                approval.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_else(String::new);
+            let said = match &approval.reason {
+                Some(reason) => format!(": {reason}"),
+                None => String::new(),
+            };
             let why = Some(format!("denied by {}{said}", approval.by));
             return Ok(vec![Event::Denied { approval }, Event::Finished { outcome, why }]);
         }

@@ -62,7 +62,7 @@ pub(crate) struct Tell {
 pub(crate) enum Message {
     Tell(Tell),
     /// An effect has an answer. The guard keeps a practice clock from jumping until it is taken in.
-    Done(EffectId, Input, Busy),
+    Done(EffectId, Box<Input>, Busy),
     /// An effect ended without an answer that the run can use.
     Dropped(EffectId, Busy),
     /// A target lease somewhere was let go.
@@ -128,7 +128,7 @@ impl Driver {
                     biased;
                     message = self.mailbox.recv() => message,
                     woken = self.place.clock.sleep_until(busy, until) => {
-                        Some(Message::Done(id.clone(), Input::Elapsed(id), woken))
+                        Some(Message::Done(id.clone(), Box::new(Input::Elapsed(id)), woken))
                     }
                 },
                 None => {
@@ -164,7 +164,7 @@ impl Driver {
             }
             Message::Done(id, input, guard) => {
                 self.started.remove(&id);
-                match self.say(input, None).await {
+                match self.say(*input, None).await {
                     Ok(()) => {}
                     // A late answer to a question that is no longer open changes nothing.
                     Err(TellError::Rejected { source: Rejected::Stale | Rejected::Finished }) => {}
@@ -313,7 +313,7 @@ impl Driver {
         let task = tokio::spawn(async move {
             let id = effect.id.clone();
             let message = match perform::perform(context, effect, busy).await {
-                (Some(input), busy) => Message::Done(id, input, busy),
+                (Some(input), busy) => Message::Done(id, Box::new(input), busy),
                 (None, busy) => Message::Dropped(id, busy),
             };
             if own.send(message).await.is_err() {

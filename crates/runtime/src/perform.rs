@@ -62,12 +62,12 @@ pub(crate) fn known(run: &Run, what: &What) -> Outputs {
         let json = run.steps().find(|(s, _)| s.id == output.step).and_then(|(step, state)| {
             match &step.kind {
                 StepKind::Ask(_) => {
-                    state.answer.as_ref().and_then(|a| CanonicalJson::of(&a.0).map_or(None, Some))
+                    state.answer.as_ref().and_then(|a| CanonicalJson::of(&a.0).ok())
                 }
                 StepKind::Write(_) => {
                     let result = state.receipt.as_ref()?.result.to_json();
                     let field = result.get(output.field.as_str())?;
-                    CanonicalJson::of(field).map_or(None, Some)
+                    CanonicalJson::of(field).ok()
                 }
                 StepKind::Wait(_) | StepKind::Notify(_) => None,
             }
@@ -157,8 +157,7 @@ async fn measured(
         StepKind::Ask(_) | StepKind::Wait(_) | StepKind::Notify(_) => Vec::new(),
     });
     let bytes = context.shared.journal.blob(digest).await;
-    let facts: Option<Facts> =
-        bytes.ok().and_then(|b| serde_json::from_slice(&b).map_or(None, Some));
+    let facts: Option<Facts> = bytes.ok().and_then(|b| serde_json::from_slice(&b).ok());
     let mut values = Vec::new();
     for slot in slots.into_iter().flatten() {
         let value = match facts.as_ref().and_then(|f| f.get(&slot.into)) {

@@ -121,9 +121,7 @@ pub(crate) struct History {
 impl History {
     pub(crate) fn of(rows: &[Recorded]) -> Self {
         let mut history = Self::default();
-        for event in
-            rows.iter().filter_map(|row| read_event::<Event>(&row.event).map_or(None, Some))
-        {
+        for event in rows.iter().filter_map(|row| read_event::<Event>(&row.event).ok()) {
             history.take(event);
         }
         history

@@ -269,7 +269,7 @@ impl Service {
 }
 
 fn read(row: &Recorded) -> Option<IncidentEvent> {
-    read_event(&row.event).map_or(None, Some)
+    read_event(&row.event).ok()
 }
 
 fn plan_key(plan: Digest, number: u32) -> Result<InboxId, ServiceError> {

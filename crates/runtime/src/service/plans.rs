@@ -41,6 +41,16 @@ const DRILL_SCENARIO: &str = "default";
 /// between threads.
 pub(super) type Served<'a, T> = BoxFuture<'a, Result<T, ServiceError>>;
 
+/// A run that is to be made of a plan.
+struct NewRun<'a> {
+    run: RunId,
+    plan: &'a Arc<Plan>,
+    open: Open,
+    place: Arc<Place>,
+    predecessor: Option<RunId>,
+    world: Option<RunId>,
+}
+
 /// What is to be planned, with everything that was looked up.
 struct Work<'a> {
     shelf: &'a Shelf,
@@ -157,7 +167,18 @@ impl Service {
                     }
                     let run = crate::keeper::new_run()
                         .map_err(|source| ServiceError::Random { source })?;
-                    self.begin(run, &planned.plan, open, place, None, None, asked).await
+                    self.begin(
+                        NewRun {
+                            run,
+                            plan: &planned.plan,
+                            open,
+                            place,
+                            predecessor: None,
+                            world: None,
+                        },
+                        asked,
+                    )
+                    .await
                 }
                 RunOf::Plan(reference) => {
                     let plan = self.find_plan(&reference).await?;
@@ -167,7 +188,11 @@ impl Service {
                         .map_err(|source| ServiceError::Random { source })?;
                     let environment = plan.body().environment.clone();
                     let place = self.keeper().places.open(None, environment).await?;
-                    self.begin(run, &plan, open, place, None, None, asked).await
+                    self.begin(
+                        NewRun { run, plan: &plan, open, place, predecessor: None, world: None },
+                        asked,
+                    )
+                    .await
                 }
             }
         })
@@ -186,17 +211,9 @@ impl Service {
     }
 
     /// Makes the run of a plan and links it to its incident.
-    fn begin<'a>(
-        &'a self,
-        run: RunId,
-        plan: &'a Arc<Plan>,
-        mut open: Open,
-        place: Arc<Place>,
-        predecessor: Option<RunId>,
-        world: Option<RunId>,
-        asked: Asked,
-    ) -> Served<'a, Response> {
+    fn begin<'a>(&'a self, new: NewRun<'a>, asked: Asked) -> Served<'a, Response> {
         Box::pin(async move {
+            let NewRun { run, plan, mut open, place, predecessor, world } = new;
             let clock = clock_of(plan);
             let now = place.clock.now();
             let request = RunRequest {
@@ -315,7 +332,20 @@ impl Service {
                 return handled(Handled::Plan(Box::new(view)));
             }
             let run = crate::keeper::new_run().map_err(|source| ServiceError::Random { source })?;
-            match self.begin(run, &planned.plan, open, place, None, None, asked).await? {
+            match self
+                .begin(
+                    NewRun {
+                        run,
+                        plan: &planned.plan,
+                        open,
+                        place,
+                        predecessor: None,
+                        world: None,
+                    },
+                    asked,
+                )
+                .await?
+            {
                 Response::Run(view) => handled(Handled::Run(view)),
                 other => Ok(other),
             }
@@ -383,7 +413,11 @@ impl Service {
             let planned = self.make(&work, &place).await?;
             self.planned(&mut open, &planned, None).await?;
             let world = Some(run.clone());
-            self.begin(run, &planned.plan, open, place, None, world, asked).await
+            self.begin(
+                NewRun { run, plan: &planned.plan, open, place, predecessor: None, world },
+                asked,
+            )
+            .await
         })
     }
 
@@ -435,7 +469,18 @@ impl Service {
             let successor =
                 crate::keeper::new_run().map_err(|source| ServiceError::Random { source })?;
             let (before, world) = (Some(run.id().clone()), run.world().cloned());
-            self.begin(successor, &planned.plan, open, place, before, world, asked).await
+            self.begin(
+                NewRun {
+                    run: successor,
+                    plan: &planned.plan,
+                    open,
+                    place,
+                    predecessor: before,
+                    world,
+                },
+                asked,
+            )
+            .await
         })
     }
 }

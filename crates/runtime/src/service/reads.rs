@@ -160,7 +160,7 @@ impl Service {
 
     pub(crate) async fn facts(&self, digest: Digest) -> Option<Facts> {
         match self.keeper().shared.journal.blob(digest).await {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_or(None, Some),
+            Ok(bytes) => serde_json::from_slice(&bytes).ok(),
             Err(error) => {
                 tracing::debug!(%error, "facts are no longer kept");
                 None
@@ -312,7 +312,7 @@ fn watched(run: &Run, rows: &[Recorded], next: Seq) -> Result<Vec<WatchEvent>, S
 }
 
 fn ends(rows: &[Recorded]) -> (Option<RunId>, Seq, Digest) {
-    let first = rows.first().and_then(|row| read_event::<Event>(&row.event).map_or(None, Some));
+    let first = rows.first().and_then(|row| read_event::<Event>(&row.event).ok());
     let predecessor = match first {
         Some(Event::Created { predecessor, .. }) => predecessor,
         _ => None,
