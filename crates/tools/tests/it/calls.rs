@@ -120,6 +120,7 @@ pub(crate) fn authorized(call: Call, call_max: Span) -> Authorized<Call> {
         requester: Actor::Person("asha".parse().unwrap()),
         incident: None,
         predecessor: None,
+        world: None,
         clock: ClockKind::Practice { seed: 7 },
     };
     let created = Run::open(&plan, request, NOW);
