@@ -137,7 +137,8 @@ pub fn run(task: &Task) -> Result<bool, TaskError> {
         Task::Lint => {
             let workspace = Workspace::find()?;
             let formatted = program::passes(&mut test::fmt(&workspace))?;
-            let clippy = program::passes(&mut test::clippy(&workspace))?;
+            let clippy = program::passes(&mut test::clippy(&workspace))?
+                & program::passes(&mut test::length(&workspace))?;
             Ok(tidy::run(&workspace)? && formatted && clippy)
         }
         Task::Tidy => Ok(tidy::run(&Workspace::find()?)?),

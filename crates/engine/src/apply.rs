@@ -2,7 +2,7 @@
 
 use steadyhand_model::capability::CAPABILITY_LIFE;
 use steadyhand_model::event::{At, Event, Leg, Phase, Purpose, Timer};
-use steadyhand_model::ids::{GateId, Seq, StepId};
+use steadyhand_model::ids::{Fence, GateId, Seq, StepId};
 use steadyhand_model::outcome::{Outcome, ProbeVerdict, RefusalKind, RunOutcome, Settlement};
 use steadyhand_model::plan::{GateBefore, Step, StepKind};
 use steadyhand_model::reading::Verdict;
@@ -87,22 +87,10 @@ impl Run {
             }
             Event::LeasesTaken { at: what, .. } => {
                 let index = self.attempt(seq, what)?;
-                if let Some(state) = self.steps.get_mut(index) {
-                    state.leased = true;
-                }
+                self.state(seq, index)?.leased = true;
                 Ok(())
             }
-            Event::Intended { at: what, fence, .. } => {
-                let index = self.attempt(seq, what)?;
-                if self.steps.get(index).map(|s| &s.state) != Some(&StepState::Leasing) {
-                    return Err(illegal(seq, "an intent without its leases"));
-                }
-                if *fence != self.fence {
-                    return Err(illegal(seq, "an intent under another fence"));
-                }
-                self.intended |= what.leg == Leg::Forward;
-                self.set(seq, at, index, StepState::InFlight { fence: *fence, intended: at })
-            }
+            Event::Intended { at: what, fence, .. } => self.intended_now(seq, at, what, *fence),
             Event::Returned { at: what, outcome } => self.returned(seq, at, what, outcome),
             Event::Probed { at: what, verdict } => self.probed(seq, at, what, verdict),
             Event::Settled { at: what, settlement, .. } => self.settled(seq, at, what, *settlement),
@@ -165,6 +153,24 @@ impl Run {
                 Ok(())
             }
         }
+    }
+
+    fn intended_now(
+        &mut self,
+        seq: Seq,
+        at: Timestamp,
+        what: &At,
+        fence: Fence,
+    ) -> Result<(), IllegalEvent> {
+        let index = self.attempt(seq, what)?;
+        if self.steps.get(index).map(|s| &s.state) != Some(&StepState::Leasing) {
+            return Err(illegal(seq, "an intent without its leases"));
+        }
+        if fence != self.fence {
+            return Err(illegal(seq, "an intent under another fence"));
+        }
+        self.intended |= what.leg == Leg::Forward;
+        self.set(seq, at, index, StepState::InFlight { fence, intended: at })
     }
 
     fn finish(&mut self, seq: Seq, at: Timestamp, outcome: RunOutcome, why: Option<String>) {
@@ -436,7 +442,7 @@ impl Run {
         seq: Seq,
         at: Timestamp,
         index: usize,
-        fence: steadyhand_model::ids::Fence,
+        fence: Fence,
         intended: Timestamp,
     ) -> Result<(), IllegalEvent> {
         let (step, _) = self.pair(index).ok_or_else(|| illegal(seq, "no such step"))?;
@@ -620,7 +626,7 @@ impl Run {
         seq: Seq,
         at: Timestamp,
         driver: &steadyhand_model::ids::DriverId,
-        fence: steadyhand_model::ids::Fence,
+        fence: Fence,
     ) -> Result<(), IllegalEvent> {
         if fence <= self.fence {
             return Err(illegal(seq, "a fence that does not rise"));
