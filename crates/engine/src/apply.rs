@@ -635,6 +635,15 @@ impl Run {
         self.driver = Some(driver.clone());
         // Whoever drove before may have sent what was intended: nobody may send it again.
         self.doubt_all(seq, at);
+        // Nobody looked while nobody drove: what is being read begins anew, with its whole time.
+        for state in self.steps.iter_mut().filter(|s| s.state.is_reading()) {
+            state.since = seq;
+            state.since_at = at;
+            state.began = at;
+        }
+        if self.ending.is_some() {
+            self.ending = Some((seq, at));
+        }
         Ok(())
     }
 

@@ -85,6 +85,21 @@ impl StepState {
         )
     }
 
+    /// Whether the step goes on with what a driver reads or asks the store, and with nothing else.
+    pub(crate) fn is_reading(&self) -> bool {
+        matches!(
+            self,
+            Self::When
+                | Self::Require
+                | Self::Before
+                | Self::Observing
+                | Self::Authorising
+                | Self::Leasing
+                | Self::Verifying
+                | Self::ObservingAfter
+        )
+    }
+
     /// Whether the step will not move again by itself.
     pub fn has_ended(&self) -> bool {
         matches!(

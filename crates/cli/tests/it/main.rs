@@ -3,6 +3,8 @@
 //! One binary for all of it: each would link the whole program's dependencies again.
 
 #[cfg(test)]
+mod chain;
+#[cfg(test)]
 mod keeper;
 #[cfg(test)]
 #[path = "../../src/screen/tests/sample.rs"]
