@@ -10,8 +10,10 @@ pub enum BenchError {
         #[from]
         source: ProgramError,
     },
-    #[error("there is no bench {name:?}; there are: {known}")]
+    #[error("there is no bench {name:?}; {PACKAGE} has: {known}")]
     Unknown { name: String, known: String },
+    #[error("{PACKAGE} has no binary whose name begins with {PREFIX}")]
+    None,
 }
 
 const PACKAGE: &str = "steadyhand-testkit";
@@ -24,6 +26,9 @@ const PREFIX: &str = "bench-";
 pub fn run(workspace: &Workspace, only: Option<&str>) -> Result<bool, BenchError> {
     let binaries = workspace.binaries(PACKAGE);
     let benches: Vec<&str> = binaries.iter().filter_map(|bin| bin.strip_prefix(PREFIX)).collect();
+    if benches.is_empty() {
+        return Err(BenchError::None);
+    }
     if let Some(name) = only
         && !benches.contains(&name)
     {

@@ -70,7 +70,7 @@ pub enum GuardsError {
     },
     #[error("two guards are called {name}")]
     Twice { name: String },
-    #[error("there is no guard {name:?}; there are: {known}")]
+    #[error("there is no guard {name:?}; {LIST} has: {known}")]
     Unknown { name: String, known: String },
     #[error("standard output is closed")]
     Output {

@@ -49,5 +49,9 @@ pub fn run(workspace: &Workspace) -> Result<bool, SetupError> {
                 .map_err(|source| SetupError::Output { source })?;
         }
     }
+    if all {
+        writeln!(out, "what the tests need is here")
+            .map_err(|source| SetupError::Output { source })?;
+    }
     Ok(all)
 }
