@@ -1,16 +1,17 @@
 //! The rules over this repository itself, one test each.
 
+use std::sync::LazyLock;
+
 use steadyhand_xtask::tidy::tree::{ALLOWED_FILE, Tree};
 use steadyhand_xtask::tidy::{RULES, check};
 use steadyhand_xtask::workspace::Workspace;
 
-fn tree() -> Tree {
-    Tree::read(&Workspace::find().unwrap()).unwrap()
-}
+/// Read once for all rules.
+static TREE: LazyLock<Tree> = LazyLock::new(|| Tree::read(&Workspace::find().unwrap()).unwrap());
 
 fn holds(name: &str) {
     let rule = RULES.iter().find(|rule| rule.name == name).unwrap();
-    let findings: Vec<String> = check(&tree(), rule).iter().map(ToString::to_string).collect();
+    let findings: Vec<String> = check(&TREE, rule).iter().map(ToString::to_string).collect();
     assert!(findings.is_empty(), "\n{}", findings.join("\n"));
 }
 
@@ -52,7 +53,7 @@ rules! {
 
 #[test]
 fn exceptions_name_rules_that_exist() {
-    for allowed in tree().allowed {
+    for allowed in &TREE.allowed {
         let known = RULES.iter().any(|rule| rule.name == allowed.rule);
         assert!(known, "{ALLOWED_FILE}: there is no rule {}", allowed.rule);
     }
