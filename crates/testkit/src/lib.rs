@@ -5,3 +5,4 @@ pub mod bench;
 pub mod contract_suite;
 pub mod judge;
 pub mod store_suite;
+pub mod sweep;

@@ -3,3 +3,5 @@
 // `cfg(test)` is always true here; it tells the lints that what stands beside the tests is tests too.
 #[cfg(test)]
 mod contract;
+#[cfg(test)]
+mod sweep;
