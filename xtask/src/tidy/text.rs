@@ -71,9 +71,13 @@ const READING: [&str; 14] = [
 
 /// Whether the statement up to `at` reads something that came from outside.
 fn is_input(tokens: &[Token], at: usize) -> bool {
-    let statement = tokens.iter().take(at).rev();
-    let statement = statement.take_while(|t| !matches!(t.text.as_str(), ";" | "{" | "}"));
-    statement.into_iter().any(|t| t.kind == Kind::Word && READING.contains(&t.text.as_str()))
+    let statement = (0..at).rev().map_while(|index| tokens.get(index).map(|token| (index, token)));
+    let statement = statement.take_while(|(_, t)| !matches!(t.text.as_str(), ";" | "{" | "}"));
+    statement.into_iter().any(|(index, t)| {
+        // `json.as_str()` may not be a text; `RunId::as_str` always is one.
+        let of_type = t.text == "as_str" && index > 0 && reads(tokens, index - 1, &["::"]);
+        t.kind == Kind::Word && READING.contains(&t.text.as_str()) && !of_type
+    })
 }
 
 /// Whether the statement that ends in the `.ok();` at `at` keeps nothing of it.

@@ -319,7 +319,7 @@ fn swallowed() {
     let read = text.parse::<u8>().ok();
     if x { let found = list.iter().map(|a| { b(a).ok() }).next().ok(); }
     drop(x); file.write(&[1; 2]).ok();
-    text.parse().unwrap_or_default(); list.get(1..).unwrap_or_default();
+    text.parse().unwrap_or_default(); list.get(1..).unwrap_or_default(); id.map(RunId::as_str).unwrap_or_default();
     text.parse().map_err(|_| Wrong);
 
     x: Arc<std::sync::Mutex<u8>>, y: Arc<Plan>, z: Mutex<u8>;
