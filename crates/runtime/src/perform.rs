@@ -12,7 +12,7 @@ use steadyhand_model::event::Purpose;
 use steadyhand_model::ids::{RunId, StepId};
 use steadyhand_model::outcome::{Delivery, Outcome, Refusal, RefusalKind};
 use steadyhand_model::plan::{Plan, StepKind};
-use steadyhand_model::reading::{Call, Check, Facts, Verdict};
+use steadyhand_model::reading::{Call, Check, Facts, Operand, Verdict};
 use steadyhand_model::types::Type;
 use steadyhand_model::value::Value;
 
@@ -137,6 +137,10 @@ async fn check(
         let (verdict, guard) = reader.perform(check, &known, busy, &told).await;
         busy = guard;
         match verdict {
+            // A precondition is told by its words; what a verification saw is told by its values.
+            Verdict::Holds { .. } if matches!(purpose, Purpose::Require | Purpose::Before) => {
+                operands.push(Operand { text: check.title.clone(), value: "holds".to_owned() });
+            }
             Verdict::Holds { operands: more } => operands.extend(more),
             other => return (Some(Input::Checked(id, other)), busy),
         }

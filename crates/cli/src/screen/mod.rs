@@ -12,6 +12,7 @@ pub(crate) mod card;
 pub(crate) mod changes;
 pub(crate) mod check;
 pub(crate) mod explain;
+mod facts;
 pub(crate) mod handled;
 pub(crate) mod history;
 pub(crate) mod next;

@@ -11,7 +11,7 @@ use steadyhand_model::plan::{
 };
 use steadyhand_model::types::Type;
 
-use super::{Item, Mark, Screen, Tone, Words, data, say, vocabulary};
+use super::{Item, Mark, Screen, Tone, Words, data, facts, say, vocabulary};
 
 /// Most names in one list of a card; a plan lists more.
 pub(crate) const LISTED_MAX: usize = 6;
@@ -93,7 +93,8 @@ fn head(screen: &mut Screen, view: &PlanView, body: &PlanBody) {
         screen.fact("", say("and ").data(more).say(" more"));
     }
     for (name, fact) in &view.facts {
-        screen.item(Item::fact("NOW", data(name).say(" ").data(fact.as_str())).lines(3));
+        let name = name.strip_prefix("params.").unwrap_or(name);
+        screen.item(Item::fact("NOW", data(name).say(": ").join(facts::line(fact))).lines(2));
     }
 }
 

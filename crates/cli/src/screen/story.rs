@@ -98,7 +98,7 @@ fn told(event: Event) -> Option<Told> {
         Event::TimeOver { timer, step } => return time_over(timer, step.map(data)),
         Event::TakenOver { fence, .. } if fence.0 <= 1 => return None,
         Event::TakenOver { fence, .. } => {
-            let facts = say("by another keeper, the ").data(fence).say("th to drive it");
+            let facts = say("by another keeper, driver number ").data(fence);
             Told::new(Mark::Careful, say("taken over"), facts)
         }
         Event::Continued { step } => {

@@ -187,6 +187,13 @@ pub(crate) fn cause(cause: &Cause) -> Words {
 
 /// `ready 2, replicas 3`
 pub(crate) fn operands(operands: &[Operand]) -> Words {
+    if operands.iter().all(|o| o.value == "holds") {
+        return data(operands.len()).say(if operands.len() == 1 {
+            " condition"
+        } else {
+            " conditions"
+        });
+    }
     let parts = operands.iter().map(|o| data(&o.text).say(" is ").data(&o.value));
     Words::new().list(parts, ", ", OPERANDS_SHOWN)
 }

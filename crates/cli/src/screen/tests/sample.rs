@@ -464,6 +464,7 @@ fn told(plan: &Plan, text: &str) -> Vec<Told> {
                 expires: at(1805),
                 ends: at(7205),
                 clock: ClockKind::Real,
+                world: None,
             },
         ),
         (11, Event::Approved { approval }),
