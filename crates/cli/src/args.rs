@@ -136,8 +136,11 @@ impl Params {
 pub(crate) enum ParamError {
     #[error("a parameter is given as name=value")]
     NoValue,
-    #[error("it is not a parameter's name: {source}")]
-    Name { source: IdError },
+    #[error("it is not a parameter's name")]
+    Name {
+        #[source]
+        source: IdError,
+    },
     #[error("the parameter `{name}` is given twice")]
     Twice { name: ParamName },
 }

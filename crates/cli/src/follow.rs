@@ -379,7 +379,7 @@ impl<'a> Follower<'a> {
         }
         let mut screen = Screen::new();
         screen.text(say(
-            "Ctrl-c: the call in flight is finished, then the run pauses. Again: leave at once.",
+            "Ctrl-c: the call in flight ends, then the run pauses. Again: leave at once.",
         ));
         self.terminal.show(&screen)?;
         let request = Request::Pause { run: named(view) };

@@ -41,16 +41,12 @@ fn fault(word: String) -> Result<Fault, NoFault> {
 }
 
 pub(crate) async fn run(context: &mut Context, args: Args) -> Outcome {
+    let params = args.params.by_name()?;
     let library = context.library()?;
     let places = context.places()?;
     let mut session = Session::open(places.of(EnvironmentClass::Practice), Drives::Yes).await?;
-    let ask = DrillAsk {
-        library,
-        runbook: args.runbook,
-        seed: args.seed,
-        fault: args.fault,
-        params: args.params.by_name()?,
-    };
+    let ask =
+        DrillAsk { library, runbook: args.runbook, seed: args.seed, fault: args.fault, params };
     let view = run_of(session.begin(Request::Drill { ask: Box::new(ask) }).await?)?;
     context.terminal.show(&history::opening(&view))?;
     let manner = Manner { asks: true, yes: args.yes, pauses: true };

@@ -43,6 +43,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(context: &mut Context, args: Args) -> Outcome {
+    let params = args.params.by_name()?;
     let body = read(args.file)?;
     let library = context.library()?;
     let environment = args.environment.environment;
@@ -55,7 +56,7 @@ pub(crate) async fn run(context: &mut Context, args: Args) -> Outcome {
         alert: args.alert,
         runbook: args.runbook,
         environment,
-        params: args.params.by_name()?,
+        params,
     };
     let handled = match session.begin(Request::Handle { ask: Box::new(ask) }).await? {
         Response::Handled(handled) => *handled,

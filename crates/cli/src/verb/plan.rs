@@ -22,11 +22,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(context: &mut Context, args: Args) -> Outcome {
+    let params = args.params.by_name()?;
     let library = context.library()?;
     let environment = args.environment.environment;
     let class = crate::place::class(&library, environment.as_ref())?;
     let mut session = Session::open(context.places()?.of(class), Drives::No).await?;
-    let params = args.params.by_name()?;
     let ask = PlanAsk { library, runbook: args.runbook, environment, params };
     let view = match session.change(Request::Plan { ask }).await? {
         Response::Plan(view) => view,

@@ -40,7 +40,7 @@ fn enter_approves_nothing_and_yes_repeats_the_digest() {
     let plan = sample::plan(PLAIN);
     let (home, keeper) = (Home::new(), deciding(card(&plan)));
     let mut terminal = start(&home, &keeper, &["run", "9c41-e07a"], "");
-    terminal.wait_for("== \u{1b}[0m");
+    terminal.wait_for("APPROVE?");
     for (typed, shown) in [("\n", ""), ("yep\n", ""), ("d\n", "This is plan"), ("w\n", "own words")]
     {
         terminal.wait_for(PROMPT);
@@ -194,7 +194,7 @@ fn the_first_ctrl_c_pauses() {
     terminal.interrupt();
     let (code, shown) = terminal.end();
     assert_eq!(code, 6, "{shown}");
-    assert!(shown.contains("the call in flight is finished, then the run pauses."), "{shown}");
+    assert!(shown.contains("the call in flight ends, then the run pauses."), "{shown}");
     assert!(shown.contains("steady resume r-4f2k"), "{shown}");
     assert!(matches!(keeper.changes()[..], [Request::Run { .. }, Request::Pause { .. }]));
 }
@@ -247,5 +247,10 @@ fn a_terminal_without_colour_gets_no_escape_sequence() {
     assert!(!shown.contains('\u{1b}'), "{shown}");
     let card: String =
         shown.split_inclusive('\n').skip_while(|l| !l.starts_with("==")).take(3).collect();
-    expect![[r#""#]].assert_eq(&card);
+    expect![[r#"
+        == APPROVE? ================================================== PRODUCTION eu1 ==
+        Restart a workload: Deployment shop/checkout
+        3 pods replaced in turn; 0 of 3 newly unavailable. No data is lost. Reversible.
+    "#]]
+    .assert_eq(&card);
 }
