@@ -222,6 +222,8 @@ pub(crate) fn prefix_holds(run: &Run, events: &[Event], now: Timestamp) {
     }
     let next = Fence(run.fence().0 + 1);
     assert!(run.pending(next).is_empty(), "a stranger's fence is given nothing");
+    let before = Fence(run.fence().0.wrapping_sub(1));
+    assert!(run.pending(before).is_empty(), "a driver that was overtaken is given nothing");
     let taken = Input::TakenOver("driver-9".parse().unwrap(), next);
     let (_, over) = run.step_forward(taken, now).unwrap();
     for effect in over.pending(next) {

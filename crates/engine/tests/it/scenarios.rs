@@ -6,7 +6,7 @@ use steadyhand_engine::state::{Puzzle, StepState};
 use steadyhand_model::approval::Decision;
 use steadyhand_model::canonical::CanonicalJson;
 use steadyhand_model::digest::Digest;
-use steadyhand_model::event::{Answer, ReleaseOrder, StopOrder};
+use steadyhand_model::event::{Answer, At, Event, Leg, ReleaseOrder, StopOrder};
 use steadyhand_model::ids::Fence;
 use steadyhand_model::outcome::*;
 use steadyhand_model::reading::Verdict;
@@ -276,4 +276,30 @@ fn an_old_answer_is_stale_after_take_over() {
     let id = s.id(EffectKind::Call);
     s.take_over();
     assert!(matches!(s.tell(Input::Returned(id, done())), Err(Rejected::Stale)));
+}
+
+/// A journal that says that a call was intended where none can have been is foreign or damaged: replay refuses it.
+#[test]
+fn an_intent_without_its_stages_is_no_journal() {
+    let at = At {
+        step: "restart".parse().unwrap(),
+        leg: Leg::Forward,
+        attempt: steadyhand_model::ids::Attempt(1),
+    };
+    let intended =
+        |fence| Event::Intended { at: at.clone(), call: Digest::of(b"call"), fence: Fence(fence) };
+    let mut early = open("restart");
+    early.confirm("start").holds();
+    let mut ready = open("restart");
+    ready.confirm("start").holds().holds().authorise();
+    for (script, event, legal) in [
+        (&early, intended(1), false),
+        (&ready, intended(0), false),
+        (&ready, intended(2), false),
+        (&ready, intended(1), true),
+    ] {
+        let mut run = script.run.clone();
+        let seq = run.seq().next();
+        assert_eq!(run.apply(seq, script.now, &event).is_ok(), legal, "{event:?}");
+    }
 }
