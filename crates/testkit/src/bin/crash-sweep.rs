@@ -1,8 +1,9 @@
 //! Kills keepers at every point where something may be half done, and judges what is left.
 //!
-//! `crash-sweep [--quick | --whole] [--seed N] [--only TEXT] [--jobs N] [--keep DIR]`. Exit 0: nothing was found; 1: something
-//! was, and the folder of each such case is kept; 64: usage. As `crash-sweep keeper …` and `crash-sweep tool …` it is
-//! the processes that are killed.
+//! `crash-sweep [--undisturbed | --quick | --whole] [--seed N] [--only TEXT] [--jobs N] [--keep DIR]`
+//!
+//! Exit 0: nothing was found; 1: something was, and the folder of each such case is kept; 64: usage. As
+//! `crash-sweep keeper …` and `crash-sweep tool …` it is the processes that are killed.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ const JOBS: usize = 4;
 #[derive(Debug, thiserror::Error)]
 enum MainError {
     #[error(
-        "usage: crash-sweep [--quick | --whole] [--seed N] [--only TEXT] [--jobs N] [--keep DIR]"
+        "usage: crash-sweep [--undisturbed | --quick | --whole] [--seed N] [--only TEXT] [--jobs N] [--keep DIR]"
     )]
     Usage,
     #[error(transparent)]
@@ -56,6 +57,7 @@ fn options(args: &[String]) -> Result<Options, MainError> {
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or(MainError::Usage);
         match arg.as_str() {
+            "--undisturbed" => options.extent = Extent::Undisturbed,
             "--quick" => options.extent = Extent::Quick,
             "--whole" => options.extent = Extent::Whole,
             "--seed" => options.seed = number(value()?)?,
@@ -97,7 +99,8 @@ async fn sweep_all(args: &[String]) -> Result<bool, MainError> {
     let began = Instant::now();
     let report = sweep(&options).await?;
     let least = match (options.extent, &options.only) {
-        (_, Some(_)) | (Extent::Undisturbed, None) => 1,
+        (Extent::Undisturbed, _) => 0,
+        (_, Some(_)) => 1,
         (Extent::Full | Extent::Whole, None) => FULL_KILLS,
         (Extent::Quick, None) => QUICK_KILLS,
     };

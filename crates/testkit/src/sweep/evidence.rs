@@ -249,3 +249,67 @@ fn naming(state: &Path) -> Result<Vec<String>, EvidenceError> {
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use steadyhand_api::reference::RunRef;
+
+    use super::super::person::Accepted;
+    use super::*;
+
+    const RUN_ID: &str = "r-aaaabbbbcccc";
+
+    fn effect(seq: u64, leg: &str, attempt: u32) -> Value {
+        let attempt = json!({"run": RUN_ID, "step": "scale", "leg": leg, "attempt": attempt});
+        json!({"kind": "effect", "seq": seq, "attempt": attempt})
+    }
+
+    #[test]
+    fn effects_are_counted_by_leg_whatever_their_attempt() {
+        let check = |world: &[Value], want: (u32, u32)| {
+            let mut shown = Shown::default();
+            effects(world, &mut shown);
+            assert_eq!((shown.effects, shown.twice), want);
+        };
+        let not_landed = json!({"kind": "landed", "seq": 3, "of": 1, "changed": false});
+        check(&[effect(1, "forward", 1), effect(2, "undo", 1)], (2, 0));
+        check(&[effect(1, "forward", 1), effect(2, "forward", 2)], (2, 1));
+        check(&[effect(1, "forward", 1), effect(2, "forward", 2), not_landed], (1, 0));
+    }
+
+    #[test]
+    fn an_accepted_input_is_there_once() {
+        let run: RunId = RUN_ID.parse().unwrap();
+        let row = |kind: &str| json!({"stream": {"run": RUN_ID}, "event": {"type": kind}});
+        let accepted = |event| Accepted {
+            inbox: "c-1".parse().unwrap(),
+            request: Request::Resume { run: RunRef::Last },
+            run: run.clone(),
+            event,
+        };
+        let told = Told {
+            accepted: vec![accepted("created"), accepted("approved"), accepted(NOTHING)],
+            runs: vec![(run.clone(), steadyhand_model::outcome::RunOutcome::Succeeded)],
+            ..Told::default()
+        };
+        let check = |journal: &[Value], lost: u32, found: &[&str]| {
+            let mut shown = Shown::default();
+            inputs(journal, &told, &mut shown);
+            assert_eq!(shown.lost, lost);
+            assert_eq!(shown.findings, found);
+        };
+        check(&[row("created"), row("approved")], 0, &[]);
+        check(&[row("created")], 1, &["r-aaaabbbbcccc: 1 × `approved` accepted, 0 recorded"]);
+        check(
+            &[row("created"), row("approved"), row("approved")],
+            0,
+            &["r-aaaabbbbcccc: 1 × `approved` accepted, 2 recorded"],
+        );
+        check(
+            &[row("created"), row("approved"), row("cancel_asked")],
+            0,
+            &["r-aaaabbbbcccc: 0 × `cancel_asked` accepted, 1 recorded"],
+        );
+    }
+}

@@ -39,11 +39,11 @@ use self::scenario::Scenario;
 pub const FULL_KILLS: u32 = 300;
 pub const QUICK_KILLS: u32 = 40;
 /// Of points at which nothing is written anywhere, one in so many is tried.
-const LOOKS_SAMPLED: u32 = 24;
+const LOOKS_SAMPLED: u32 = 48;
 /// Of the points of scenarios that are not thorough, one in so many is tried in a full sweep.
-const OTHERS_SAMPLED: u32 = 6;
-/// Cases of a quick sweep.
-const QUICK_CASES: usize = 40;
+const OTHERS_SAMPLED: u32 = 8;
+/// Cases of a quick sweep, at most.
+const QUICK_CASES: usize = 28;
 /// Lives after the first that may end by a kill too. Each next one does once in two.
 const MORE_KILLS_MAX: usize = 3;
 /// Such a later life ends within so many points.
@@ -184,7 +184,7 @@ fn kills_of(counts: &BTreeMap<Edge, u32>, every: u32, seed: u64) -> Vec<Kill> {
     kills
 }
 
-/// About `most` of them, evenly.
+/// At most so many of them, evenly.
 fn spread<T>(all: Vec<T>, most: usize) -> Vec<T> {
     let step = all.len().div_ceil(most).max(1);
     all.into_iter().step_by(step).collect()

@@ -20,7 +20,7 @@ pub(super) struct Scenario {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
     Nothing,
-    /// Asks for the undo as soon as the first call is known to be done.
+    /// Asks for the undo as soon as a call was intended.
     UndoDuring,
     /// Asks for the undo of the finished run.
     UndoAfter,
@@ -35,7 +35,7 @@ const PLAIN: Scenario = Scenario {
     thorough: false,
 };
 
-pub(super) const ALL: [Scenario; 11] = [
+pub(super) const ALL: [Scenario; 12] = [
     Scenario { name: "guided restart, reply lost after", thorough: true, ..PLAIN },
     Scenario { name: "restart, reply lost before", drill: Some(Fault::LostBefore), ..PLAIN },
     Scenario { name: "restart, late effect", drill: Some(Fault::Late), ..PLAIN },
@@ -43,9 +43,17 @@ pub(super) const ALL: [Scenario; 11] = [
     Scenario { name: "restart, killed by the world", drill: Some(Fault::Kill), ..PLAIN },
     Scenario { name: "restart that flaps", planted: Some("flapping"), ..PLAIN },
     Scenario { name: "restart that is a lie", planted: Some("lying"), ..PLAIN },
+    // A restart that is turned back half-way leaves the pod that was ill before: its undo cannot be verified.
     Scenario {
         name: "undo during a restart",
         drill: Some(Fault::Slow),
+        turn: Turn::UndoDuring,
+        ..PLAIN
+    },
+    Scenario {
+        name: "undo during a scaling",
+        runbook: Some("scale-workload"),
+        drill: Some(Fault::LostAfter),
         turn: Turn::UndoDuring,
         thorough: true,
         ..PLAIN
