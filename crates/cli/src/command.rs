@@ -11,7 +11,8 @@ use crate::args::{Output, ParamError, Shared, Verb, Words};
 use crate::follow::{Follower, Manner};
 use crate::keeper::Drives;
 use crate::place::{self, Homes, Places};
-use crate::screen::{Screen, problem, summary};
+use crate::screen::summary::Story;
+use crate::screen::{Row, Screen, problem, summary};
 use crate::session::{self, Session};
 use crate::terminal::Terminal;
 use crate::trouble::{CommandError, Trouble};
@@ -105,7 +106,11 @@ impl Context {
     ) -> Result<RunView, Ended> {
         let follower = Follower::new(session, &mut self.terminal, manner)?;
         let view = follower.follow(view).await?;
-        self.print(&view, &summary::or_progress(&view))?;
+        let above = if self.terminal.is_live() { Story::Shown } else { Story::Untold };
+        let mut screen = Screen::new();
+        screen.push(Row::Blank);
+        screen.append(summary::after(&view, above));
+        self.print(&view, &screen)?;
         Ok(view)
     }
 

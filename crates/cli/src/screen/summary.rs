@@ -15,27 +15,29 @@ const CHANGED_SHOWN: usize = 12;
 /// Most events in a summary; `steady history` has them all.
 const TOLD_SHOWN: usize = 16;
 
-pub(crate) fn screen(view: &RunView, outcome: RunOutcome) -> Screen {
+/// Whether the lines of the run stand above the summary already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Story {
+    Shown,
+    Untold,
+}
+
+pub(crate) fn screen(view: &RunView, outcome: RunOutcome, above: Story) -> Screen {
     let mut screen = Screen::new();
     let head = vocabulary::outcome(outcome).say("  ").join(run::title(view));
     let lasted = data(Lasted(view.line.changed.since(view.line.created)));
     screen.item(Item::text(head).right(lasted));
-    let means = say(vocabulary::outcome_means(outcome));
-    screen.text(match (outcome, unverified(view)) {
-        (RunOutcome::Succeeded, 0) => means.say(" and verified."),
-        (RunOutcome::Succeeded, count) => {
-            means.say("; nothing verified ").data(count).say(" of them.")
-        }
-        _ => means.say("."),
-    });
+    screen.text(means(view, outcome));
     if let Some(why) = &view.why {
         screen.text(data(why));
     }
-    progress::clock(&mut screen, view.clock);
-    screen.blank();
-    told(&mut screen, view);
-    screen.blank();
-    progress::steps(&mut screen, view);
+    if above == Story::Untold {
+        progress::clock(&mut screen, view.clock);
+        screen.blank();
+        told(&mut screen, view);
+        screen.blank();
+        progress::steps(&mut screen, view);
+    }
     screen.blank();
     observed(&mut screen, &view.observed);
     screen.blank();
@@ -64,11 +66,34 @@ pub(crate) fn screen(view: &RunView, outcome: RunOutcome) -> Screen {
 
 /// The screen for a run, whatever its state.
 pub(crate) fn or_progress(view: &RunView) -> Screen {
+    after(view, Story::Untold)
+}
+
+/// The screen that ends the following of a run.
+pub(crate) fn after(view: &RunView, above: Story) -> Screen {
     match view.line.phase {
-        RunPhase::Finished(outcome) => screen(view, outcome),
+        RunPhase::Finished(outcome) => screen(view, outcome, above),
         RunPhase::Waiting | RunPhase::Running | RunPhase::Paused | RunPhase::Stopped => {
             progress::screen(view)
         }
+    }
+}
+
+/// What the outcome comes to, no further than the record goes.
+fn means(view: &RunView, outcome: RunOutcome) -> Words {
+    let words = say(vocabulary::outcome_means(outcome));
+    if outcome != RunOutcome::Succeeded {
+        return words.say(".");
+    }
+    let words = match unverified(view) {
+        0 => words.say(" and verified"),
+        count => words.say("; nothing verified ").data(count).say(" of them"),
+    };
+    let acted = || view.steps.iter().filter(|step| step.sent > 0);
+    if acted().count() > 0 && acted().all(|step| step.sent == 1) {
+        words.say("; each call was sent once.")
+    } else {
+        words.say(".")
     }
 }
 

@@ -14,6 +14,7 @@ use steadyhand_model::plan::{EnvironmentClass, GateKind, Origin, Plan};
 use unicode_width::UnicodeWidthStr as _;
 
 use self::sample::{PLAIN, at, run_view, run_with};
+use super::summary::Story;
 use super::writer::{Look, write, write_over};
 use super::{
     Screen, card, changes, explain, handled, history, plan, problem, progress, status, summary, why,
@@ -164,13 +165,16 @@ fn in_every_stage(text: &str) -> RunView {
 #[test]
 fn runs_that_ended() {
     let check = |outcome: RunOutcome, view: &RunView| {
-        check(&format!("ended_{}", outcome.word()), &summary::screen(view, outcome));
+        check(&format!("ended_{}", outcome.word()), &summary::screen(view, outcome, Story::Untold));
     };
     let mut well = sample::finished(RunOutcome::Succeeded, StepStage::Done, 1);
     well.steps[0].outcome = sample::done();
     well.steps[0].verdict = sample::holds(PLAIN);
     well.observed = sample::observed(PLAIN);
     check(RunOutcome::Succeeded, &well);
+    let brief = summary::after(&well, Story::Shown);
+    expect_file!["../../tests/screens/ended_succeeded_after_its_story.txt"]
+        .assert_eq(&write(&brief, PLAIN_LOOK));
 
     let nothing = |outcome: RunOutcome, why: Option<&str>| {
         let mut view = sample::finished(outcome, StepStage::Waiting, 0);
@@ -392,7 +396,7 @@ fn every_screen(text: &str) -> Vec<Screen> {
         view.observed = sample::observed(text);
         view.undoing =
             Some(Cause::Policy { step: "restart".parse().unwrap(), why: text.to_owned() });
-        screens.push(summary::screen(&view, outcome));
+        screens.push(summary::screen(&view, outcome, Story::Untold));
     }
     screens
 }

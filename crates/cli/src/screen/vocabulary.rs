@@ -194,7 +194,9 @@ pub(crate) fn operands(operands: &[Operand]) -> Words {
             " conditions"
         });
     }
-    let parts = operands.iter().map(|o| data(&o.text).say(" is ").data(&o.value));
+    // What is read now needs no word for it.
+    let named = |text: &str| data(text.strip_prefix("after.").unwrap_or(text));
+    let parts = operands.iter().map(|o| named(&o.text).say(" is ").data(&o.value));
     Words::new().list(parts, ", ", OPERANDS_SHOWN)
 }
 

@@ -6,6 +6,9 @@ use steadyhand_model::plan::{Plan, StepKind};
 use super::plan as parts;
 use super::{Item, Screen, Tone, Words, data, say, vocabulary};
 
+/// The label in which Alertmanager keeps an alert's name.
+const ALERT_NAME: &str = "alertname";
+
 pub(crate) fn screen(view: &PlanView, plan: &Plan) -> Screen {
     let body = plan.body();
     let mut screen = Screen::new();
@@ -38,7 +41,9 @@ pub(crate) fn screen(view: &PlanView, plan: &Plan) -> Screen {
         screen.blank();
         let title = say("The alert's own words, from outside and not checked:");
         screen.item(Item::text(Words::new().toned(Tone::Faint, "").join(title)));
-        screen.item(Item::text(say("| alertname = ").data(&alert.name)).indent(2));
+        if !alert.labels.contains_key(ALERT_NAME) {
+            screen.item(Item::text(say("| alertname = ").data(&alert.name)).indent(2));
+        }
         for (name, value) in &alert.labels {
             screen.item(Item::text(say("| ").data(name).say(" = ").data(value)).indent(2));
         }

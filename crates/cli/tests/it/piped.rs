@@ -120,32 +120,33 @@ fn without_a_terminal_nobody_is_asked() {
         waiting(),
         6,
         &expect![[r#"
-        == APPROVE? ================================================== PRODUCTION eu1 ==
-        Restart a workload: Deployment shop/checkout
-        3 pods replaced in turn; 0 of 3 newly unavailable. No data is lost. Reversible.
+            == APPROVE? ================================================== PRODUCTION eu1 ==
+            Restart a workload: Deployment shop/checkout
+            3 pods replaced in turn; 0 of 3 newly unavailable. No data is lost. Reversible.
 
-        WHY       alert KubePodCrashLooping
-        CHOSEN    by alert binding; no model involved
-        GIVEN     workload: Deployment shop/checkout (inventory, chosen by alert)
-        STEPS     restart; not needed: scale
-        CHANGE    spec.template.metadata.annotations["steadyhand.dev/restart"]   +
-                  after-6d9f
-        SERVES    Service shop/checkout
-        LIMITS    1 of 1 target, 3 of 60 affected, 0 % of 34 % unavailable, at most 2 in
-                  1h for each target, at most 10 in 1h in this environment
-        UNDO      the inverse patch, revision 41. Your yes covers it.
-        UNKNOWN   nothing that the plan knows of
-        NEEDS     1 person: asha, who asked for it; 29m left
-        PLAN      a1bb-d8e2  restart-workload, commit 1f3c09a, draft     until 03:42 UTC
-        ================================================================================
-        r-4f2k  restart-workload  PRODUCTION eu1  shop/checkout             waiting  47s
-          - restart   waits for its turn
+            WHY       alert KubePodCrashLooping
+            CHOSEN    by alert binding; no model involved
+            GIVEN     workload: Deployment shop/checkout (inventory, chosen by alert)
+            STEPS     restart; not needed: scale
+            CHANGE    spec.template.metadata.annotations["steadyhand.dev/restart"]   +
+                      after-6d9f
+            SERVES    Service shop/checkout
+            LIMITS    1 of 1 target, 3 of 60 affected, 0 % of 34 % unavailable, at most 2 in
+                      1h for each target, at most 10 in 1h in this environment
+            UNDO      the inverse patch, revision 41. Your yes covers it.
+            UNKNOWN   nothing that the plan knows of
+            NEEDS     1 person: asha, who asked for it; 29m left
+            PLAN      a1bb-d8e2  restart-workload, commit 1f3c09a, draft     until 03:42 UTC
+            ================================================================================
 
-        NEEDS     a yes at gate start: 0 of 1 given, from whoever asked for it
+            r-4f2k  restart-workload  PRODUCTION eu1  shop/checkout             waiting  47s
+              - restart   waits for its turn
 
-          steady approve r-4f2k --plan a1bb-d8e2  29m left
-          steady deny r-4f2k
-    "#]],
+            NEEDS     a yes at gate start: 0 of 1 given, from whoever asked for it
+
+              steady approve r-4f2k --plan a1bb-d8e2  29m left
+              steady deny r-4f2k
+        "#]],
     );
 }
 
@@ -155,24 +156,25 @@ fn a_run_that_ended_is_summed_up() {
         succeeded(),
         0,
         &expect![[r#"
-        SUCCEEDED  r-4f2k  restart-workload  PRODUCTION eu1  shop/checkout        7m 02s
-        every step was done and verified.
 
-        03:12:09  + run         asked for by asha; may begin until 03:42 UTC
-        03:12:15  + yes         asha, for exactly plan a1bb-d8e2
-        03:12:16  + re-check    holds: ready is 3, name is shop/checkout
-        03:12:18  ? restart     reply lost, outcome UNKNOWN: shop/checkout
-        03:12:20  + probe       read-only: restart happened, it is not sent again
-        03:13:21  + verify      holds: ready is 3, name is shop/checkout
-        03:19:07  x at the end  does not hold: shop/checkout
+            SUCCEEDED  r-4f2k  restart-workload  PRODUCTION eu1  shop/checkout        7m 02s
+            every step was done and verified; each call was sent once.
 
-          + restart   done, sent once, verified: ready is 3, name is x               12s
+            03:12:09  + run         asked for by asha; may begin until 03:42 UTC
+            03:12:15  + yes         asha, for exactly plan a1bb-d8e2
+            03:12:16  + re-check    holds: ready is 3, name is shop/checkout
+            03:12:18  ? restart     reply lost, outcome UNKNOWN: shop/checkout
+            03:12:20  + probe       read-only: restart happened, it is not sent again
+            03:13:21  + verify      holds: ready is 3, name is shop/checkout
+            03:19:07  x at the end  does not hold: shop/checkout
 
-        EVIDENCE  9 events recorded, the last one 9f2e-6d33; begun 2026-11-24 03:12 UTC
+              + restart   done, sent once, verified: ready is 3, name is x               12s
 
-          steady undo r-4f2k                plan its undo
-          steady history r-4f2k             what happened, line by line
-    "#]],
+            EVIDENCE  9 events recorded, the last one 9f2e-6d33; begun 2026-11-24 03:12 UTC
+
+              steady undo r-4f2k                plan its undo
+              steady history r-4f2k             what happened, line by line
+        "#]],
     );
 }
 
@@ -249,7 +251,7 @@ fn steps_are_told_one_line_each() {
           + restart   done, sent once, verified: ready is 3, name is x               12s
     "#]]
     .assert_eq(&steps);
-    assert!(said.out.lines().nth(2).unwrap().starts_with("SUCCEEDED  r-4f2k"), "{}", said.out);
+    assert!(said.out.contains("\n\nSUCCEEDED  r-4f2k"), "{}", said.out);
 }
 
 #[test]
