@@ -37,11 +37,6 @@ impl Run {
             .collect()
     }
 
-    /// When the run must be looked at although nothing came in.
-    pub fn due(&self) -> Option<Timestamp> {
-        self.pending(self.fence).iter().filter_map(|effect| effect.what.due()).min()
-    }
-
     /// Ids of everything that the run waits for.
     pub(crate) fn waiting(&self) -> Vec<(EffectId, Waits)> {
         let mut all = Vec::new();

@@ -110,16 +110,19 @@ impl Driver {
     pub(crate) async fn drive(&mut self) -> End {
         let mut busy = self.place.clock.busy();
         loop {
-            if let Err(error) = self.take_leases().await {
-                return self.lose(&error);
-            }
-            self.reconcile();
-            self.tell_clock();
+            // Derived once for each state: all that follows looks at the same list.
+            let pending = match self.take_leases().await {
+                Ok(pending) => pending,
+                Err(error) => return self.lose(&error),
+            };
+            self.reconcile(&pending);
+            self.tell_clock(&pending);
             if self.run.outcome().is_some() {
                 return self.ended(End::Finished);
             }
-            let timers = self.timers();
-            if self.mailbox.is_empty() && self.started.is_empty() && self.may_be_unloaded() {
+            let timers = timers(&pending);
+            if self.mailbox.is_empty() && self.started.is_empty() && self.may_be_unloaded(&pending)
+            {
                 return self.ended(End::Parked);
             }
             // From here on nobody works for this run but its effects, each with a guard of its own.
@@ -227,17 +230,18 @@ impl Driver {
     }
 
     /// Tries to take the targets of a step that stands before its intent. One held by another run is waited for.
-    async fn take_leases(&mut self) -> Result<(), RecordError> {
+    /// Gives what is pending then.
+    async fn take_leases(&mut self) -> Result<Vec<Effect>, RecordError> {
         loop {
-            let wanted =
-                self.run.pending(self.run.fence()).into_iter().find_map(|e| match e.what {
-                    What::TakeLeases { .. } if self.waiting_for_leases.as_ref() != Some(&e.id) => {
-                        Some(e.id)
-                    }
-                    _ => None,
-                });
+            let pending = self.run.pending(self.run.fence());
+            let wanted = pending.iter().find_map(|e| match e.what {
+                What::TakeLeases { .. } if self.waiting_for_leases.as_ref() != Some(&e.id) => {
+                    Some(e.id.clone())
+                }
+                _ => None,
+            });
             let Some(id) = wanted else {
-                return Ok(());
+                return Ok(pending);
             };
             match self.say(Input::Leased(id.clone(), LeaseAnswer::Granted), None).await {
                 Ok(()) | Err(TellError::Rejected { .. }) => {}
@@ -264,7 +268,7 @@ impl Driver {
                             Err(TellError::Record { source }) => return Err(source),
                             Err(other) => {
                                 tracing::error!(run = %self.run.id(), error = %other, "a spent rate was refused");
-                                return Ok(());
+                                return Ok(pending);
                             }
                         }
                     }
@@ -272,15 +276,14 @@ impl Driver {
                 },
                 Err(other) => {
                     tracing::error!(run = %self.run.id(), error = %other, "an intent was refused");
-                    return Ok(());
+                    return Ok(pending);
                 }
             }
         }
     }
 
     /// Starts what is pending and was not started; cancels what is no longer pending.
-    fn reconcile(&mut self) {
-        let pending = self.run.pending(self.run.fence());
+    fn reconcile(&mut self, pending: &[Effect]) {
         let gone: Vec<EffectId> = self
             .started
             .keys()
@@ -294,7 +297,7 @@ impl Driver {
         }
         for effect in pending {
             if !self.started.contains_key(&effect.id) && performs(&effect.what) {
-                self.start(effect);
+                self.start(effect.clone());
             }
         }
     }
@@ -323,38 +326,20 @@ impl Driver {
         self.started.insert(id, task.abort_handle());
     }
 
-    /// The next moment at which time alone changes something.
-    fn timers(&self) -> Option<(EffectId, Timestamp)> {
-        self.run
-            .pending(self.run.fence())
-            .into_iter()
-            .filter(|e| !matches!(e.what, What::Probe { .. }))
-            .filter_map(|e| {
-                // A task that performs the effect ends it by itself; this is only the net below it.
-                let slack = if performs(&e.what) { Span::from_secs(60) } else { Span::ZERO };
-                e.what.due().map(|due| (e.id, due.plus(slack)))
-            })
-            .min_by_key(|(_, due)| *due)
-    }
-
     /// Whether nothing is lost by forgetting the run until somebody speaks or it is due: its row has its due time.
-    fn may_be_unloaded(&self) -> bool {
+    fn may_be_unloaded(&self, pending: &[Effect]) -> bool {
         // A practice world has a clock of its own, which no due time in the store can follow.
         let practice =
             matches!(self.run.clock(), steadyhand_model::event::ClockKind::Practice { .. });
         let waits = self.waiting_for_leases.is_some()
-            || self
-                .run
-                .pending(self.run.fence())
-                .iter()
-                .any(|e| matches!(e.what, What::Wait { .. }));
+            || pending.iter().any(|e| matches!(e.what, What::Wait { .. }));
         !practice && !waits
     }
 
-    fn tell_clock(&self) {
+    fn tell_clock(&self, pending: &[Effect]) {
         self.place.waits_for_person(
             self.run.id(),
-            record::needs_person(&self.run) && self.run.outcome().is_none(),
+            record::needs_person(&self.run, pending) && self.run.outcome().is_none(),
         );
     }
 
@@ -377,6 +362,20 @@ impl Driver {
         });
         self.ended(End::Lost)
     }
+}
+
+/// The next moment at which time alone changes something.
+fn timers(pending: &[Effect]) -> Option<(EffectId, Timestamp)> {
+    pending
+        .iter()
+        .filter(|e| !matches!(e.what, What::Probe { .. }))
+        .filter_map(|e| {
+            // A task that performs the effect ends it by itself; this is only the net below it.
+            let slack = if performs(&e.what) { Span::from_secs(60) } else { Span::ZERO };
+            e.what.due().map(|due| (&e.id, due.plus(slack)))
+        })
+        .min_by_key(|(_, due)| *due)
+        .map(|(id, due)| (id.clone(), due))
 }
 
 fn is_lost(error: &RecordError) -> bool {

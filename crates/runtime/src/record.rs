@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use steadyhand_engine::effect::What;
+use steadyhand_engine::effect::{Effect, What};
 use steadyhand_engine::port::{AppendError, Batch, IntentRow, Journal, RateReservation, RunRow};
 use steadyhand_engine::run::Run;
 use steadyhand_model::canonical::{CanonicalError, CanonicalJson};
@@ -39,30 +39,29 @@ pub enum RecordError {
     },
 }
 
-/// The word of a run's phase in its row.
-pub(crate) fn phase_word(run: &Run) -> &'static str {
+/// The word of a run's phase in its row. `pending` is what the run waits for, here and below.
+pub(crate) fn phase_word(run: &Run, pending: &[Effect]) -> &'static str {
     match run.outcome() {
         Some(outcome) => outcome.word(),
         None if run.stopped().is_some() => "stopped",
         None if run.paused().is_some() => "paused",
-        None if !run.has_acted() && waits_at_gate(run) => "waiting",
+        None if !run.has_acted() && wait_at_gate(pending) => "waiting",
         None => "running",
     }
 }
 
-fn waits_at_gate(run: &Run) -> bool {
-    run.pending(run.fence()).iter().any(|e| matches!(e.what, What::Await { .. }))
+fn wait_at_gate(pending: &[Effect]) -> bool {
+    pending.iter().any(|e| matches!(e.what, What::Await { .. }))
 }
 
 /// Whether the run goes on only when a person speaks.
-pub(crate) fn needs_person(run: &Run) -> bool {
+pub(crate) fn needs_person(run: &Run, pending: &[Effect]) -> bool {
     if run.outcome().is_some() {
         return run.outcome() == Some(RunOutcome::Unresolved) && !run.leases().is_empty();
     }
     run.paused().is_some()
         || run.stopped().is_some()
-        || run
-            .pending(run.fence())
+        || pending
             .iter()
             .any(|e| matches!(e.what, What::Await { .. } | What::Ask { .. } | What::Settle { .. }))
 }
@@ -77,7 +76,7 @@ pub(crate) fn subject(plan: &PlanBody) -> String {
     }
 }
 
-fn row(run: &Run, now: Timestamp) -> Result<RunRow, CanonicalError> {
+fn row(run: &Run, pending: &[Effect], now: Timestamp) -> Result<RunRow, CanonicalError> {
     let body = run.plan().body();
     let practice = body.environment.class == steadyhand_model::plan::EnvironmentClass::Practice;
     Ok(RunRow {
@@ -86,9 +85,9 @@ fn row(run: &Run, now: Timestamp) -> Result<RunRow, CanonicalError> {
         environment: body.environment.name.to_string(),
         runbook: body.runbook.name.to_string(),
         subject: subject(body),
-        phase: phase_word(run).to_owned(),
+        phase: phase_word(run, pending).to_owned(),
         finished: run.outcome().is_some(),
-        needs_person: needs_person(run),
+        needs_person: needs_person(run, pending),
         created: run.created(),
         changed: now,
         detail: CanonicalJson::of(&RowDetail { practice })?,
@@ -159,6 +158,8 @@ fn batch(
         && before.is_some_and(|run| !run.has_acted());
     let held = before.map(Run::leases).unwrap_or_default();
     let holds = after.leases();
+    // Derived once: a list of effects is large.
+    let pending = after.pending(after.fence());
     Ok(Batch {
         consumed,
         events: written,
@@ -167,9 +168,9 @@ fn batch(
         leases_released: held.difference(&holds).map(|key| scoped(after, key)).collect(),
         rates: if first_intent { rates(after) } else { Vec::new() },
         blobs: Vec::new(),
-        due: after.due(),
+        due: pending.iter().filter_map(|effect| effect.what.due()).min(),
         pending: Some(after.pending_digest().map_err(canonical)?),
-        row: Some(row(after, now).map_err(canonical)?),
+        row: Some(row(after, &pending, now).map_err(canonical)?),
     })
 }
 

@@ -16,6 +16,7 @@ use steadyhand_model::event::{Answer, Event, Leg, Phase, Purpose, Recorded, read
 use steadyhand_model::ids::StepId;
 use steadyhand_model::outcome::{Outcome, ProbeVerdict, Receipt, Refusal, RefusalKind, Settlement};
 use steadyhand_model::plan::{GateKind, Step};
+use steadyhand_model::time::Timestamp;
 
 use crate::record;
 
@@ -23,7 +24,7 @@ use crate::record;
 pub(crate) fn phase(run: &Run) -> RunPhase {
     match run.outcome() {
         Some(outcome) => RunPhase::Finished(outcome),
-        None => match record::phase_word(run) {
+        None => match record::phase_word(run, &run.pending(run.fence())) {
             "stopped" => RunPhase::Stopped,
             "paused" => RunPhase::Paused,
             "waiting" => RunPhase::Waiting,
@@ -90,7 +91,7 @@ fn puzzle_view(puzzle: Puzzle) -> PuzzleView {
 }
 
 /// One run in a list.
-pub(crate) fn line(run: &Run, short: String, driven: bool) -> RunLine {
+pub(crate) fn line(run: &Run, short: String, driven: bool, now: Timestamp) -> RunLine {
     let body = run.plan().body();
     RunLine {
         run: run.id().clone(),
@@ -103,6 +104,7 @@ pub(crate) fn line(run: &Run, short: String, driven: bool) -> RunLine {
         phase: phase(run),
         needs: needs(run),
         driven,
+        now,
         created: run.created(),
         changed: run.last(),
     }
