@@ -9,10 +9,7 @@ const DOCUMENTS: [(&str, &str); 4] = [
         "built-in/environments/practice.yaml",
         include_str!("../../../fixtures/runbooks/good/practice.yaml"),
     ),
-    (
-        "built-in/runbooks/restart-workload.yaml",
-        include_str!("../documents/restart-workload.yaml"),
-    ),
+    ("built-in/runbooks/restart-workload.yaml", include_str!("../documents/restart-workload.yaml")),
     (
         "built-in/runbooks/rollback-release.yaml",
         // Bound to the alerts of a bad release only, so that each alert of the practice world has one runbook.

@@ -53,7 +53,11 @@ impl std::str::FromStr for ScenarioName {
     type Err = ScenarioError;
 
     fn from_str(text: &str) -> Result<Self, ScenarioError> {
-        Self::WORDS.iter().find(|(word, _)| *word == text).map(|(_, name)| *name).ok_or(ScenarioError)
+        Self::WORDS
+            .iter()
+            .find(|(word, _)| *word == text)
+            .map(|(_, name)| *name)
+            .ok_or(ScenarioError)
     }
 }
 
@@ -208,7 +212,9 @@ fn within(scenario: ScenarioName, row: Row) -> Row {
         return row;
     }
     let more = match own {
-        Some(ScenarioName::Saturated) => |w: &mut Workload| w.load = Some(Load { total: 300, per_pod: 100 }),
+        Some(ScenarioName::Saturated) => {
+            |w: &mut Workload| w.load = Some(Load { total: 300, per_pod: 100 })
+        }
         _ => row.more,
     };
     Row { ill: Ill::No, more, ..row }
