@@ -101,6 +101,8 @@ pub struct RunLine {
     pub needs: Vec<Need>,
     /// Whether this keeper drives it now. A run that nobody drives waits for `steady resume`.
     pub driven: bool,
+    /// The run's own clock when this was told: a practice world's time is not the wall's.
+    pub now: Timestamp,
     pub created: Timestamp,
     pub changed: Timestamp,
 }

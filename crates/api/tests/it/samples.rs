@@ -144,6 +144,7 @@ pub(crate) fn line(phase: RunPhase, needs: Vec<Need>) -> RunLine {
         phase,
         needs,
         driven: true,
+        now: Timestamp(1_795_489_931_000_000),
         created: Timestamp(1),
         changed: Timestamp(2),
     }

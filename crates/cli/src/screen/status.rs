@@ -3,7 +3,6 @@
 use steadyhand_api::view::{Need, RunLine, RunPhase, StatusView};
 use steadyhand_model::ids::InstallationName;
 use steadyhand_model::outcome::RunOutcome;
-use steadyhand_model::time::Timestamp;
 
 use super::times::{Clock, Day, Lasted, left};
 use super::{Item, Screen, Tone, Words, data, say, vocabulary};
@@ -53,10 +52,10 @@ fn one(screen: &mut Screen, view: &StatusView) {
 
     let unknown = |line: &&RunLine| line.needs.iter().any(|n| matches!(n, Need::Settlement { .. }));
     let needs = |line: &&RunLine| !line.needs.is_empty() && !unknown(line);
-    let (now, open) = (keeper.now, &view.open);
-    section(screen, "NEEDS A PERSON", "left", open.iter().filter(needs), now);
-    section(screen, "UNKNOWN", "since", open.iter().filter(unknown), now);
-    section(screen, "RUNNING", "for", open.iter().filter(|line| line.needs.is_empty()), now);
+    let open = &view.open;
+    section(screen, "NEEDS A PERSON", "left", open.iter().filter(needs));
+    section(screen, "UNKNOWN", "since", open.iter().filter(unknown));
+    section(screen, "RUNNING", "for", open.iter().filter(|line| line.needs.is_empty()));
     if view.open_more > 0 {
         screen.text(say("  and ").data(view.open_more).say(" open runs more"));
     }
@@ -68,10 +67,23 @@ fn one(screen: &mut Screen, view: &StatusView) {
     screen.blank();
     let first =
         open.iter().find(needs).or_else(|| open.iter().find(unknown)).or_else(|| open.first());
-    screen.text(match first {
-        Some(line) => say("  steady watch ").data(&line.short),
-        None => say("  steady history"),
-    });
+    screen.text(say("  ").join(first.map_or_else(|| say("steady history"), next)));
+}
+
+/// What to type about the run that is most in need.
+fn next(line: &RunLine) -> Words {
+    let verb = |verb: &'static str| say(verb).data(&line.short);
+    match line.needs.first() {
+        Some(Need::Decision { .. }) => super::next::approve(line),
+        Some(Need::Answer { step, .. }) => verb("steady answer ").say(" ").data(step).say(" VALUE"),
+        Some(Need::Settlement { step, .. }) => {
+            verb("steady settle ").say("/").data(step).say(" WHAT --reason TEXT")
+        }
+        Some(Need::Resume { .. }) => verb("steady resume "),
+        Some(Need::Release { .. }) => verb("steady watch "),
+        None if line.driven => verb("steady watch "),
+        None => verb("steady resume "),
+    }
 }
 
 fn section<'a>(
@@ -79,9 +91,8 @@ fn section<'a>(
     title: &'static str,
     right: &'static str,
     lines: impl Iterator<Item = &'a RunLine>,
-    now: Timestamp,
 ) {
-    let rows: Vec<Vec<Words>> = lines.map(|line| row(line, now)).collect();
+    let rows: Vec<Vec<Words>> = lines.map(row).collect();
     if rows.is_empty() {
         return;
     }
@@ -91,11 +102,13 @@ fn section<'a>(
     screen.edged(2, rows);
 }
 
-fn row(line: &RunLine, now: Timestamp) -> Vec<Words> {
+fn row(line: &RunLine) -> Vec<Words> {
     let time = line.needs.first().map_or_else(
-        || data(Lasted(now.since(line.created))),
+        || data(Lasted(line.now.since(line.created))),
         |need| match need {
-            Need::Decision { until, .. } | Need::Answer { until, .. } => data(left(*until, now)),
+            Need::Decision { until, .. } | Need::Answer { until, .. } => {
+                data(left(*until, line.now))
+            }
             Need::Settlement { since, .. } => data(Clock(*since)),
             Need::Resume { .. } | Need::Release { .. } => say("-"),
         },

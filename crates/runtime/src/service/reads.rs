@@ -63,7 +63,8 @@ impl Service {
     /// `driven` must have been found out before the run was loaded: a driver that has ended since left it finished,
     /// which the loaded run may not show yet.
     pub(crate) async fn line(&self, run: &Run, driven: bool) -> Result<RunLine, ServiceError> {
-        Ok(view::line(run, self.short(run.id()).await?, driven))
+        let now = self.now_of(run).await;
+        Ok(view::line(run, self.short(run.id()).await?, driven, now))
     }
 
     async fn lines(&self, rows: &[RunRow]) -> Result<Vec<RunLine>, ServiceError> {

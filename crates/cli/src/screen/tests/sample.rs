@@ -347,6 +347,7 @@ pub(crate) fn run_line(plan: &Plan, phase: RunPhase, needs: Vec<Need>, text: &st
         phase,
         needs,
         driven: true,
+        now: at(52),
         created: at(5),
         changed: at(427),
     }
