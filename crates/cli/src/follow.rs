@@ -19,7 +19,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::prompt::{self, Choice};
 use crate::screen::times::Lasted;
 use crate::screen::{
-    Item, Mark, Screen, Words, card, changes, data, progress, run, say, story, why,
+    Item, Mark, Row, Screen, Words, card, changes, data, progress, run, say, story, why,
 };
 use crate::session::{Session, run_of};
 use crate::terminal::{Terminal, Typed};
@@ -39,6 +39,8 @@ pub(crate) struct Manner {
     pub(crate) asks: bool,
     /// `--yes`: answers a `confirm` of a reversible plan, and nothing else.
     pub(crate) yes: bool,
+    /// Stays while the run waits for somebody else, as long as a keeper drives it.
+    pub(crate) stays: bool,
     /// Ctrl-c pauses the run; otherwise it only ends the watching.
     pub(crate) pauses: bool,
 }
@@ -50,6 +52,8 @@ pub(crate) struct Follower<'a> {
     pub(crate) manner: Manner,
     interrupts: Signal,
     interrupted: bool,
+    /// What the run needed when that was last said.
+    needed: Vec<Need>,
     /// The newest event whose line was shown.
     shown: Seq,
     last_at: Timestamp,
@@ -89,6 +93,7 @@ impl<'a> Follower<'a> {
             manner,
             interrupts,
             interrupted: false,
+            needed: Vec::new(),
             shown: Seq(0),
             last_at,
         })
@@ -101,6 +106,7 @@ impl<'a> Follower<'a> {
             self.catch_up(&view)?;
             let step = match view.line.phase {
                 RunPhase::Finished(_) => Step::Stop(view),
+                _ if self.manner.stays && view.line.driven => self.look_on(view).await?,
                 _ => match view.line.needs.first().cloned() {
                     Some(Need::Decision { gate, from, .. }) => {
                         self.decide(view, &gate, from.is_none()).await?
@@ -307,6 +313,15 @@ impl<'a> Follower<'a> {
         }
     }
 
+    /// Watches on, and says once what the run needs.
+    async fn look_on(&mut self, view: Box<RunView>) -> Result<Step, Trouble> {
+        if !view.line.needs.is_empty() && self.needed != view.line.needs {
+            self.needed.clone_from(&view.line.needs);
+            self.terminal.show(&progress::screen(&view))?;
+        }
+        self.watch(view).await
+    }
+
     /// Shows what happens until the run needs somebody, or has ended.
     async fn watch(&mut self, view: Box<RunView>) -> Result<Step, Trouble> {
         let mut watching = self.session.watch(view.line.run.clone(), view.head.next()).await?;
@@ -378,6 +393,8 @@ impl<'a> Follower<'a> {
             return Err(CommandError::Interrupted.into());
         }
         let mut screen = Screen::new();
+        // The terminal has echoed the key into the line.
+        screen.push(Row::Blank);
         screen.text(say(
             "Ctrl-c: the call in flight ends, then the run pauses. Again: leave at once.",
         ));

@@ -2,14 +2,18 @@
 
 use steadyhand_api::view::{Mode, Puzzle, RunPhase};
 use steadyhand_model::actor::Actor;
+use steadyhand_model::digest::Digest;
 use steadyhand_model::event::{Cause, Leg, Proposer};
 use steadyhand_model::ids::EnvironmentName;
 use steadyhand_model::outcome::{DoubtKind, RefusalKind, RunOutcome};
 use steadyhand_model::plan::{DataLoss, EnvironmentClass, LibraryRef, LibraryStatus, Origin};
 use steadyhand_model::reading::{Operand, Verdict};
+use steadyhand_model::text::Escaped;
 
 use super::{Mark, Tone, Words, data, say};
 
+/// Longest value of an operand that is shown whole, in characters.
+const VALUE_CHARS_MAX: usize = 48;
 /// Most operands shown beside a verdict.
 const OPERANDS_SHOWN: usize = 4;
 
@@ -196,8 +200,17 @@ pub(crate) fn operands(operands: &[Operand]) -> Words {
     }
     // What is read now needs no word for it.
     let named = |text: &str| data(text.strip_prefix("after.").unwrap_or(text));
-    let parts = operands.iter().map(|o| named(&o.text).say(" is ").data(&o.value));
+    let parts = operands.iter().map(|o| named(&o.text).say(" is ").join(value(&o.value)));
     Words::new().list(parts, ", ", OPERANDS_SHOWN)
+}
+
+/// A value as JSON, with digests in their short form.
+fn value(json: &str) -> Words {
+    let digest = json.trim_matches('"').parse::<Digest>();
+    data(
+        digest
+            .map_or_else(|_| Escaped::short(json, VALUE_CHARS_MAX), |d| Escaped::line(&d.short())),
+    )
 }
 
 pub(crate) fn verdict(verdict: &Verdict) -> (Mark, Words) {

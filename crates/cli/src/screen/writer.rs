@@ -241,7 +241,11 @@ fn shown(text: &str, look: Look) -> String {
     }
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_ascii() { out.push(c) } else { out.extend(c.escape_unicode()) }
+        match c {
+            '…' => out.push_str("..."),
+            _ if c.is_ascii() => out.push(c),
+            _ => out.extend(c.escape_unicode()),
+        }
     }
     out
 }

@@ -234,6 +234,28 @@ fn watching_touches_nothing() {
 }
 
 #[test]
+fn a_watcher_stays_while_others_decide() {
+    let plan = sample::plan(PLAIN);
+    let (waiting, asked) = (card(&plan), AtomicBool::new(false));
+    let keeper = Keeper::new(move |request| match request {
+        // The second time it is watched, the run has ended.
+        Request::Watch { .. } => vec![Reply::End(steadyhand_api::reply::WatchEnd {
+            head: steadyhand_model::ids::Seq(9),
+            phase: RunPhase::Waiting,
+        })],
+        Request::Show { .. } if asked.swap(true, Ordering::SeqCst) => {
+            run(sample::finished(RunOutcome::Succeeded, StepStage::Done, 1))
+        }
+        _ => run(waiting.clone()),
+    });
+    let home = Home::new();
+    let (code, shown) = start(&home, &keeper, &["watch"], "").end();
+    assert_eq!(code, 0, "{shown}");
+    assert!(shown.contains("a yes at gate start: 0 of 1 given"), "{shown}");
+    assert_eq!(keeper.changes(), []);
+}
+
+#[test]
 fn a_terminal_without_colour_gets_no_escape_sequence() {
     let (home, keeper) = (Home::new(), deciding(card(&sample::plan(PLAIN))));
     let args = [&keeper.state()[..], &["run", "9c41-e07a"]].concat();
