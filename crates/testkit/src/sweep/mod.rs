@@ -1,6 +1,7 @@
 //! The crash sweep: real keepers, real tool servers and real kills. Each scenario is played once undisturbed to learn
-//! where a keeper can die, then once for each such point; some of the keepers that come after die as well. At the end
-//! of every case the judge reads the exported record, and every change that a keeper accepted must be there once.
+//! where a keeper can die, then once for each such point; some of the keepers that come after die as well. In a walk,
+//! each keeper dies a few writes after it took over, until the run has come to its end all the same. At the end of
+//! every case the judge reads the exported record, and every change that a keeper accepted must be there once.
 //!
 //! A case goes through these hands:
 //! - `scenario`: what is played;
@@ -30,7 +31,7 @@ use tokio::task::{JoinError, JoinSet};
 use self::evidence::EvidenceError;
 use self::life::Birth;
 use self::person::{Person, PersonError, Told};
-use self::points::{Edge, Kill};
+use self::points::{Edge, Kill, Side, Spot};
 use self::random::Random;
 pub use self::report::{Failure, Report, Row};
 use self::scenario::Scenario;
@@ -43,11 +44,17 @@ const LOOKS_SAMPLED: u32 = 48;
 /// Of the points of scenarios that are not thorough, one in so many is tried in a full sweep.
 const OTHERS_SAMPLED: u32 = 8;
 /// Cases of a quick sweep, at most.
-const QUICK_CASES: usize = 28;
+const QUICK_CASES: usize = 14;
 /// Lives after the first that may end by a kill too. Each next one does once in two.
 const MORE_KILLS_MAX: usize = 3;
 /// Such a later life ends within so many points.
 const MORE_KILLS_WITHIN: u32 = 24;
+/// Kills of a walk, at most: a case in which each keeper dies a few writes after it took over.
+const WALK_KILLS_MAX: usize = 20;
+/// Points of taking over: before and after the fence is raised, before and after that is recorded.
+const WALK_BEGINS: u32 = 4;
+/// Points that a keeper of a walk may come further.
+const WALK_STEPS: u32 = 6;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
@@ -152,16 +159,21 @@ pub async fn sweep(options: &Options) -> Result<Report, SweepError> {
             if scenario.thorough || options.extent == Extent::Whole { 1 } else { OTHERS_SAMPLED };
         let kills = kills_of(counts, every, options.seed);
         report.has_points(scenario.name, counts);
-        cases.extend(kills.into_iter().map(|kill| (*scenario, kill)));
+        cases.extend(kills.into_iter().map(|kill| (*scenario, Some(kill))));
     }
     if options.extent == Extent::Quick {
         cases = spread(cases, QUICK_CASES);
     }
+    cases.extend(scenarios.iter().map(|scenario| (*scenario, None)));
     let begun = scenarios.len();
     let cases = cases.into_iter().enumerate().map(|(index, (scenario, kill))| {
         let number = begun + index;
         let salt = u64::try_from(number).unwrap_or(u64::MAX);
-        let kills = lives(kill, &mut Random::new(options.seed, salt));
+        let mut random = Random::new(options.seed, salt);
+        let kills = match kill {
+            Some(kill) => lives(kill, &mut random),
+            None => walk(&mut random),
+        };
         Case { number, scenario, kills }
     });
     for played in play_all(cases.collect(), options).await? {
@@ -195,6 +207,16 @@ fn lives(first: Kill, random: &mut Random) -> Vec<Option<Kill>> {
     let mut lives = vec![Some(first)];
     while lives.len() <= MORE_KILLS_MAX && random.coin() {
         lives.push(Some(Kill::Any(random.upto(MORE_KILLS_WITHIN))));
+    }
+    lives
+}
+
+/// The first life ends when its run was taken up, each next one a few points after it took the run over.
+fn walk(random: &mut Random) -> Vec<Option<Kill>> {
+    let taken_up = Edge { side: Side::After, spot: Spot::TakeOver };
+    let mut lives = vec![Some(Kill::At(taken_up, 1))];
+    while lives.len() < WALK_KILLS_MAX {
+        lives.push(Some(Kill::Act(WALK_BEGINS + random.upto(WALK_STEPS))));
     }
     lives
 }

@@ -102,6 +102,8 @@ pub(super) enum Kill {
     At(Edge, u32),
     /// At the nth passing of any edge, from 1.
     Any(u32),
+    /// At the nth passing of any edge of a write or a call, from 1.
+    Act(u32),
 }
 
 impl fmt::Display for Kill {
@@ -109,12 +111,13 @@ impl fmt::Display for Kill {
         match self {
             Self::At(edge, nth) => write!(f, "{edge}:{nth}"),
             Self::Any(nth) => write!(f, "any:{nth}"),
+            Self::Act(nth) => write!(f, "act:{nth}"),
         }
     }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a point such as `before-append:3` or `any:7`")]
+#[error("`{text}` is not a point such as `before-append:3`, `any:7` or `act:7`")]
 pub(super) struct PointError {
     text: String,
 }
@@ -150,6 +153,7 @@ impl FromStr for Kill {
         };
         match place {
             "any" => Ok(Self::Any(nth)),
+            "act" => Ok(Self::Act(nth)),
             _ => edge(place).map(|edge| Self::At(edge, nth)).ok_or_else(wrong),
         }
     }
@@ -182,6 +186,10 @@ impl Points {
         let dies = match self.kill {
             Some(Kill::At(place, when)) => place == edge && when == nth,
             Some(Kill::Any(when)) => passed.values().sum::<u32>() == when,
+            Some(Kill::Act(when)) => {
+                let acts = passed.iter().filter(|(edge, _)| !edge.spot.only_looks());
+                !spot.only_looks() && acts.map(|(_, times)| times).sum::<u32>() == when
+            }
             None => false,
         };
         if dies {
@@ -330,7 +338,9 @@ mod tests {
                 assert_eq!(kill.to_string().parse(), Ok(kill));
             }
         }
-        assert_eq!("any:7".parse(), Ok(Kill::Any(7)));
+        for kill in [Kill::Any(7), Kill::Act(7)] {
+            assert_eq!(kill.to_string().parse(), Ok(kill));
+        }
         for text in ["any", "any:0", "any:-1", "before-append", "during-append:1", "before-x:1", ""]
         {
             assert!(text.parse::<Kill>().is_err(), "{text}");

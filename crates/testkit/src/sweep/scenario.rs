@@ -64,7 +64,6 @@ pub(super) const ALL: [Scenario; 12] = [
         name: "undo of a finished scaling",
         runbook: Some("scale-workload"),
         turn: Turn::UndoAfter,
-        thorough: true,
         ..PLAIN
     },
 ];
