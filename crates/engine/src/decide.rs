@@ -163,18 +163,26 @@ impl Run {
             }
         };
         if approval.decision == Decision::Deny {
-            let outcome = if self.intended { RunOutcome::HandedOver } else { RunOutcome::Denied };
-            let said = match &approval.reason {
-                Some(reason) => format!(": {reason}"),
-                None => String::new(),
-            };
-            let why = Some(format!("denied by {}{said}", approval.by));
-            return Ok(vec![Event::Denied { approval }, Event::Finished { outcome, why }]);
+            return Ok(self.denied(approval));
         }
         let gate = approval.gate.clone();
         let mut events = vec![Event::Approved { approval }];
         events.extend(enough.then_some(Event::GateSatisfied { gate }));
         Ok(events)
+    }
+
+    /// Before anything was sent a no ends the run. Later, what is on the wire is waited for first.
+    fn denied(&self, approval: Approval) -> Vec<Event> {
+        let by = approval.by.clone();
+        if self.intended {
+            return vec![Event::Denied { approval }, Event::CancelAsked { by, undo: false }];
+        }
+        let said = match &approval.reason {
+            Some(reason) => format!(": {reason}"),
+            None => String::new(),
+        };
+        let why = Some(format!("denied by {by}{said}"));
+        vec![Event::Denied { approval }, Event::Finished { outcome: RunOutcome::Denied, why }]
     }
 
     fn checked_input(&self, id: &EffectId, verdict: Verdict) -> Result<Vec<Event>, Rejected> {
@@ -261,7 +269,7 @@ impl Run {
             return Ok(vec![Event::TimeOver { timer: Timer::Run, step: None }]);
         }
         // S3 holds at this very moment, not only when the gate was satisfied.
-        if at.leg == Leg::Forward && !self.approvals_last(now) {
+        if at.leg == Leg::Forward && !self.approvals_last(&at.step, now) {
             return Ok(vec![self.no_longer_allowed(at.step, "an approval has expired".into())]);
         }
         let (step, state) = self.pair(index).ok_or(Rejected::Stale)?;
@@ -272,18 +280,21 @@ impl Run {
         ])
     }
 
-    /// Whether every satisfied start gate still has its people. After the first intent the yes has been used.
-    fn approvals_last(&self, now: Timestamp) -> bool {
-        self.intended
-            || self.gates().filter(|(gate, _)| gate.before == GateBefore::Start).all(
-                |(gate, state)| {
-                    let needed = match &gate.kind {
-                        GateKind::Confirm { .. } => 1,
-                        GateKind::Approvals { count, .. } => usize::from(*count),
-                    };
-                    state.approved.values().filter(|until| **until > now).count() >= needed
-                },
-            )
+    /// Whether every gate that this intent stands behind still has its people. After the first intent the yes at the
+    /// start has been used; the yes before this very step has not.
+    fn approvals_last(&self, step: &steadyhand_model::ids::StepId, now: Timestamp) -> bool {
+        self.gates()
+            .filter(|(gate, _)| match &gate.before {
+                GateBefore::Start => !self.intended,
+                GateBefore::Step(id) => id == step,
+            })
+            .all(|(gate, state)| {
+                let needed = match &gate.kind {
+                    GateKind::Confirm { .. } => 1,
+                    GateKind::Approvals { count, .. } => usize::from(*count),
+                };
+                state.approved.values().filter(|until| **until > now).count() >= needed
+            })
     }
 
     fn returned_input(&self, id: &EffectId, outcome: Outcome) -> Result<Vec<Event>, Rejected> {
@@ -338,16 +349,7 @@ impl Run {
         let index = match self.expect(id)? {
             Waits::Deadline => return Ok(vec![Event::TimeOver { timer: Timer::Run, step: None }]),
             Waits::End => return Ok(vec![Event::TimeOver { timer: Timer::Limit, step: None }]),
-            // An unanswered gate expires to no.
-            Waits::Gate(_) => {
-                let outcome =
-                    if self.intended { RunOutcome::HandedOver } else { RunOutcome::Expired };
-                let why = self.intended.then(|| "nobody answered at a gate".to_owned());
-                return Ok(vec![
-                    Event::TimeOver { timer: Timer::Limit, step: None },
-                    Event::Finished { outcome, why },
-                ]);
-            }
+            Waits::Gate(index) => return self.gate_elapsed(index),
             Waits::Step(index) => index,
         };
         let (step, state) = self.pair(index).ok_or(Rejected::Stale)?;
@@ -361,6 +363,20 @@ impl Run {
             _ => Timer::Limit,
         };
         Ok(vec![Event::TimeOver { timer, step: Some(step.id.clone()) }])
+    }
+
+    /// An unanswered gate expires to no: at the start the run ends, later the step behind it is not done.
+    fn gate_elapsed(&self, index: usize) -> Result<Vec<Event>, Rejected> {
+        let gate = self.plan.body().gates.get(index).ok_or(Rejected::Stale)?;
+        Ok(match &gate.before {
+            GateBefore::Step(step) => {
+                vec![Event::TimeOver { timer: Timer::Limit, step: Some(step.clone()) }]
+            }
+            GateBefore::Start => vec![
+                Event::TimeOver { timer: Timer::Limit, step: None },
+                Event::Finished { outcome: RunOutcome::Expired, why: None },
+            ],
+        })
     }
 
     fn settle(

@@ -172,7 +172,9 @@ pub(crate) fn side_by_side() -> PlanBody {
     let mut left = write_step("left", 0);
     left.on_failure = OnFailure::Stop;
     let mut body = body(vec![left, step("right", 0, StepKind::Write(Box::new(right))), after]);
-    body.gates = vec![Gate {
+    body.gates.clear();
+    body.gates.push(confirm(GateBefore::Step("left".parse().unwrap())));
+    body.gates.push(Gate {
         id: "two".parse().unwrap(),
         before: GateBefore::Start,
         within: Span::from_mins(30),
@@ -183,7 +185,7 @@ pub(crate) fn side_by_side() -> PlanBody {
             min: EvidenceKind::PeerCredential,
             why: vec!["two-eyes".parse().unwrap()],
         },
-    }];
+    });
     body
 }
 
