@@ -34,15 +34,33 @@ fn named(view: &RunView) -> RunRef {
 
 /// What this command may do about the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Manner {
-    /// Cards and questions are put to the terminal.
-    pub(crate) asks: bool,
-    /// `--yes`: answers a `confirm` of a reversible plan, and nothing else.
-    pub(crate) yes: bool,
-    /// Stays while the run waits for somebody else, as long as a keeper drives it.
-    pub(crate) stays: bool,
-    /// Ctrl-c pauses the run; otherwise it only ends the watching.
-    pub(crate) pauses: bool,
+pub(crate) enum Manner {
+    /// It drives: cards and questions are put to the terminal, and ctrl-c pauses the run.
+    Drive {
+        /// `--yes`: answers a `confirm` of a reversible plan, and nothing else.
+        yes: bool,
+    },
+    /// It came to decide; ctrl-c only leaves.
+    Decide,
+    /// It touches nothing, and stays while others decide, as long as a keeper drives the run.
+    Watch,
+}
+
+impl Manner {
+    fn asks(self) -> bool {
+        match self {
+            Self::Drive { .. } | Self::Decide => true,
+            Self::Watch => false,
+        }
+    }
+
+    fn says_yes(self) -> bool {
+        matches!(self, Self::Drive { yes: true })
+    }
+
+    fn pauses(self) -> bool {
+        matches!(self, Self::Drive { .. })
+    }
 }
 
 #[derive(Debug)]
@@ -106,7 +124,7 @@ impl<'a> Follower<'a> {
             self.catch_up(&view)?;
             let step = match view.line.phase {
                 RunPhase::Finished(_) => Step::Stop(view),
-                _ if self.manner.stays && view.line.driven => self.look_on(view).await?,
+                _ if self.manner == Manner::Watch && view.line.driven => self.look_on(view).await?,
                 _ => match view.line.needs.first().cloned() {
                     Some(Need::Decision { gate, from, .. }) => {
                         self.decide(view, &gate, from.is_none()).await?
@@ -173,13 +191,13 @@ impl<'a> Follower<'a> {
     ) -> Result<Step, Trouble> {
         let plan = view.plan.open().map_err(|source| CommandError::Plan { source })?;
         let reversible = plan.body().reversible();
-        if self.manner.yes && confirms && reversible {
+        if self.manner.says_yes() && confirms && reversible {
             return self.approve(&view, gate, &plan).await;
         }
         if !self.terminal.is_quiet() {
             self.terminal.show(&card::screen(&view, &plan, gate))?;
         }
-        if !(self.manner.asks && self.terminal.asks()) {
+        if !(self.manner.asks() && self.terminal.asks()) {
             return Ok(Step::Stop(view));
         }
         let name = (!reversible).then(|| view.line.subject.clone());
@@ -249,7 +267,9 @@ impl<'a> Follower<'a> {
     ) -> Result<Step, Trouble> {
         match answer {
             Ok(next) => Ok(Step::Again(Box::new(next))),
-            Err(trouble) if self.manner.asks && self.terminal.asks() && !self.manner.yes => {
+            Err(trouble)
+                if self.manner.asks() && self.terminal.asks() && !self.manner.says_yes() =>
+            {
                 self.terminal.show(&crate::screen::problem::screen(&trouble))?;
                 Ok(Step::Again(self.refresh(view).await?))
             }
@@ -286,7 +306,7 @@ impl<'a> Follower<'a> {
         question: &str,
         answers: &[Answer],
     ) -> Result<Step, Trouble> {
-        if !(self.manner.asks && self.terminal.asks()) {
+        if !(self.manner.asks() && self.terminal.asks()) {
             return Ok(Step::Stop(view));
         }
         let head = Words::new().mark(Mark::Careful).say(" ").data(step);
@@ -385,7 +405,7 @@ impl<'a> Follower<'a> {
 
     /// The first time the run is paused and followed to that end, the second time this process leaves.
     async fn interrupt(&mut self, view: &RunView) -> Result<Option<Step>, Trouble> {
-        if !self.manner.pauses {
+        if !self.manner.pauses() {
             let view = self.refresh(view).await?;
             return Ok(Some(Step::Stop(view)));
         }

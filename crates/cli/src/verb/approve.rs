@@ -32,7 +32,7 @@ pub(crate) async fn run(context: &mut Context, args: Args) -> Outcome {
             context.print(&view, &crate::screen::summary::or_progress(&view))?;
             return Ok(view.line.exit());
         }
-        let manner = Manner { asks: true, yes: false, stays: false, pauses: false };
+        let manner = Manner::Decide;
         let view = context.follow(&mut session, view, manner).await?;
         return Ok(view.line.exit());
     };

@@ -49,7 +49,7 @@ pub(crate) async fn run(context: &mut Context, args: Args) -> Outcome {
         DrillAsk { library, runbook: args.runbook, seed: args.seed, fault: args.fault, params };
     let view = run_of(session.begin(Request::Drill { ask: Box::new(ask) }).await?)?;
     context.terminal.show(&history::opening(&view))?;
-    let manner = Manner { asks: true, yes: args.yes, stays: false, pauses: true };
+    let manner = Manner::Drive { yes: args.yes };
     let view = context.follow(&mut session, view, manner).await?;
     Ok(view.line.exit())
 }

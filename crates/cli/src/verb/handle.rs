@@ -67,7 +67,7 @@ pub(crate) async fn run(context: &mut Context, args: Args) -> Outcome {
     match handled {
         Handled::Run(view) => {
             context.terminal.show(&history::opening(&view))?;
-            let manner = Manner { asks: true, yes: args.yes, stays: false, pauses: true };
+            let manner = Manner::Drive { yes: args.yes };
             let view = context.follow(&mut session, *view, manner).await?;
             Ok(view.line.exit())
         }

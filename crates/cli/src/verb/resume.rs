@@ -20,7 +20,7 @@ pub(crate) async fn run(context: &mut Context, args: Args) -> Outcome {
     let (mut session, view) = context.find_to_drive(&args.run).await?;
     let request = Request::Resume { run: RunRef::Id(view.line.run) };
     let view = run_of(session.change(request).await?)?;
-    let manner = Manner { asks: true, yes: args.yes, stays: false, pauses: true };
+    let manner = Manner::Drive { yes: args.yes };
     let view = context.follow(&mut session, view, manner).await?;
     Ok(view.line.exit())
 }

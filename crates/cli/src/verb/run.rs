@@ -65,7 +65,7 @@ pub(crate) async fn run(context: &mut Context, args: Args) -> Outcome {
             (session, view)
         }
     };
-    let manner = Manner { asks: true, yes: args.yes, stays: false, pauses: true };
+    let manner = Manner::Drive { yes: args.yes };
     let view = context.follow(&mut session, view, manner).await?;
     Ok(view.line.exit())
 }

@@ -22,7 +22,7 @@ pub(crate) async fn run(context: &mut Context, args: Args) -> Outcome {
     let (mut session, view) = context.find_to_drive(&args.run).await?;
     let request = Request::Undo { run: RunRef::Id(view.line.run) };
     let view = run_of(session.change(request).await?)?;
-    let manner = Manner { asks: true, yes: args.yes, stays: false, pauses: true };
+    let manner = Manner::Drive { yes: args.yes };
     let view = context.follow(&mut session, view, manner).await?;
     // Undone is what was asked for here.
     if view.line.phase == RunPhase::Finished(RunOutcome::Undone) {

@@ -13,7 +13,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(context: &mut Context, args: Args) -> Outcome {
     let (mut session, view) = context.find(&args.run).await?;
-    let manner = Manner { asks: false, yes: false, stays: true, pauses: false };
+    let manner = Manner::Watch;
     let view = context.follow(&mut session, view, manner).await?;
     Ok(view.line.exit())
 }
