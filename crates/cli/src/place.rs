@@ -163,4 +163,33 @@ mod tests {
         assert!(!is_library(root.path()));
         assert!(matches!(library(Some("/none/such".into())), Err(CommandError::Input { .. })));
     }
+
+    #[test]
+    fn the_class_of_an_environment_says_where_its_runs_live() {
+        let practice = include_str!("../../../fixtures/runbooks/good/practice.yaml");
+        let root = tempfile::tempdir().unwrap();
+        for folder in [RUNBOOKS, "environments"] {
+            std::fs::create_dir(root.path().join(folder)).unwrap();
+        }
+        let write = |name: &str, text: &str| {
+            std::fs::write(root.path().join("environments").join(name), text).unwrap();
+        };
+        let library = LibraryAt::Folder(root.path().to_str().unwrap().to_owned());
+        let class_of = |name: Option<&str>| {
+            class(&library, name.map(|name| name.parse().unwrap()).as_ref()).unwrap()
+        };
+        // A library without environments has nothing that is practice.
+        assert_eq!(class_of(None), EnvironmentClass::Production);
+        write("practice.yaml", practice);
+        assert_eq!(class_of(None), EnvironmentClass::Practice);
+        let staging = practice
+            .replace("name: practice", "name: eu2")
+            .replace("class: practice", "class: staging");
+        write("eu2.yaml", &staging);
+        assert_eq!(class_of(None), EnvironmentClass::Staging);
+        assert_eq!(class_of(Some("practice")), EnvironmentClass::Practice);
+        assert_eq!(class_of(Some("eu2")), EnvironmentClass::Staging);
+        assert_eq!(class_of(Some("eu3")), EnvironmentClass::Production);
+        assert_eq!(class(&LibraryAt::BuiltIn, None).unwrap(), EnvironmentClass::Practice);
+    }
 }
