@@ -144,7 +144,7 @@ fn inputs(journal: &[Value], told: &Told, shown: &mut Shown) {
     let mut runs = 0;
     for line in journal.iter().filter(|line| part(line, TYPE) == "created") {
         runs += 1;
-        let run = part(line, RUN).as_str().unwrap_or_default().to_owned();
+        let Some(run) = part(line, RUN).as_str().map(str::to_owned) else { continue };
         for event in ["approved", "answered", "settled", "resumed", CANCEL_ASKED, "created"] {
             wanted.entry((run.clone(), event)).or_default();
         }
@@ -236,7 +236,7 @@ fn naming(state: &Path) -> Result<Vec<String>, EvidenceError> {
     let state = state.as_os_str().as_bytes();
     let mut found = Vec::new();
     for process in read_dir(Path::new("/proc"))? {
-        let pid = process.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        let Some(pid) = process.file_name().and_then(OsStr::to_str) else { continue };
         if !pid.bytes().all(|byte| byte.is_ascii_digit()) {
             continue;
         }
