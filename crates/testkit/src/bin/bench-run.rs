@@ -21,6 +21,8 @@ const WARM_UP_RUNS: usize = 60;
 const ROUNDS: usize = 5;
 /// Runs of a round, one at a time.
 const RUNS_ALONE: usize = 40;
+/// Numbers of the plans whose writes are given to the store alone: no plan that is timed has one of them.
+const RECORDED_FROM: usize = 1_000_000;
 /// Runs that are under way together.
 const TOGETHER: usize = 50;
 /// Runs one after another in each of the fifty tasks of a round.
@@ -33,7 +35,8 @@ async fn main() -> ExitCode {
 
 async fn measure() -> Result<(), BenchError> {
     let directory = bench::directory("run")?;
-    let figures = [alone(directory.path()).await?, together(directory.path()).await?];
+    let [run, store] = alone(directory.path()).await?;
+    let figures = [run, store, together(directory.path()).await?];
     let title = format!(
         "durable runs of three steps, through keeper, driver and SQLite ({})",
         bench::profile()
@@ -41,8 +44,9 @@ async fn measure() -> Result<(), BenchError> {
     bench::show(&title, &figures)
 }
 
-/// One at a time, each followed by its floor.
-async fn alone(directory: &Path) -> Result<Figure, BenchError> {
+/// One at a time, each followed by its writes given to the store alone, and by its floor.
+async fn alone(directory: &Path) -> Result<[Figure; 2], BenchError> {
+    let recorded = recorded_runs(&directory.join("recorded")).await?;
     let journal: Arc<dyn Journal> = bench::open_journal(&directory.join("alone"))?;
     let mut disk = Disk::create(directory)?;
     let sizing = Bench::new(Watched::new(Arc::clone(&journal), Keep::Sizes), "driver-sizing")?;
@@ -52,37 +56,64 @@ async fn alone(directory: &Path) -> Result<Figure, BenchError> {
     }
     // The sizes of the last one, when the tables have grown to a usual depth.
     let sizes = sizing.journal.take_sizes();
-    let timed = Bench::new(Watched::new(journal, Keep::Nothing), "driver-timed")?;
-    let mut rounds = Vec::new();
-    for round in 1..=ROUNDS {
-        let (mut runs, mut floors) = (Vec::new(), Vec::new());
-        for number in 0..RUNS_ALONE {
-            let plan = plans::three_steps(round * 1000 + number)?;
-            let begun = Instant::now();
-            timed.run(plan).await?;
-            runs.push(begun.elapsed().as_secs_f64());
-            let begun = Instant::now();
-            disk.commit(&sizes)?;
-            floors.push(begun.elapsed().as_secs_f64());
+    let timed = Bench::new(Watched::new(Arc::clone(&journal), Keep::Nothing), "driver-timed")?;
+    let (mut runs, mut stores, mut floors) = (Vec::new(), Vec::new(), Vec::new());
+    for (number, writes) in recorded.into_iter().enumerate() {
+        let plan = plans::three_steps(WARM_UP_RUNS + number)?;
+        let begun = Instant::now();
+        timed.run(plan).await?;
+        runs.push(begun.elapsed().as_secs_f64());
+        let begun = Instant::now();
+        for write in writes {
+            write.repeat(&*journal).await?;
         }
-        rounds.push((median(runs), median(floors)));
+        stores.push(begun.elapsed().as_secs_f64());
+        let begun = Instant::now();
+        disk.commit(&sizes)?;
+        floors.push(begun.elapsed().as_secs_f64());
     }
-    let run = median(rounds.iter().map(|(run, _)| *run));
-    let floor = median(rounds.iter().map(|(_, floor)| *floor));
+    let in_rounds = |values: &[f64]| -> Vec<f64> {
+        values.chunks(RUNS_ALONE).map(|round| median(round.iter().copied())).collect()
+    };
+    let (runs, stores, floors) = (in_rounds(&runs), in_rounds(&stores), in_rounds(&floors));
+    let ratio = |of: &[f64], to: &[f64]| median(of.iter().zip(to).map(|(of, to)| of / to));
+    let millis = |of: &[f64]| median(of.iter().copied()) * 1000.0;
     let bytes: u64 = sizes.iter().sum();
-    Ok(Figure {
-        work: "a run of 3 steps, one at a time, to its synced writes".to_owned(),
-        measured: format!(
-            "{:.2} ms a run; floor {:.2} ms for {} writes with fdatasync of together {} KiB",
-            run * 1000.0,
-            floor * 1000.0,
-            sizes.len(),
-            bytes / 1024,
-        ),
-        score: median(rounds.iter().map(|(run, floor)| run / floor)),
-        unit: Unit::Times,
-        goal: Goal::AtMost(1.5),
-    })
+    Ok([
+        Figure {
+            work: "a run of 3 steps, one at a time, to its synced writes".to_owned(),
+            measured: format!(
+                "{:.2} ms a run; floor {:.2} ms for {} writes with fdatasync of together {} KiB",
+                millis(&runs),
+                millis(&floors),
+                sizes.len(),
+                bytes / 1024,
+            ),
+            score: ratio(&runs, &floors),
+            unit: Unit::Times,
+            goal: Goal::AtMost(1.5),
+        },
+        Figure {
+            work: "of this, the store alone".to_owned(),
+            measured: format!(
+                "{:.2} ms for the same rows without engine and driver",
+                millis(&stores)
+            ),
+            score: ratio(&stores, &floors),
+            unit: Unit::Times,
+            goal: Goal::None,
+        },
+    ])
+}
+
+/// The writes of as many runs as are timed, made on a journal of their own, so that their rows are new to another.
+async fn recorded_runs(directory: &Path) -> Result<Vec<Vec<Write>>, BenchError> {
+    let kept = Watched::new(bench::open_journal(directory)?, Keep::Writes);
+    let bench = Bench::new(Arc::clone(&kept), "driver-recorded")?;
+    for number in 0..ROUNDS * RUNS_ALONE {
+        bench.run(plans::three_steps(RECORDED_FROM + number)?).await?;
+    }
+    Ok(kept.take_writes())
 }
 
 /// Fifty at once, each round followed by its floor, each on a journal of its own.
